@@ -1,0 +1,1 @@
+//! Hash-chained lines: link, mark a gap, verify.

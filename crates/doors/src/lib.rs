@@ -1,0 +1,1 @@
+//! Doors over SSH: keyholder, host keys, warm connections, one deadline over everything.

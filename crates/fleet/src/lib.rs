@@ -1,0 +1,1 @@
+//! fleet.toml, parsed into a validated model with errors that point into the file.

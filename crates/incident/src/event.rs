@@ -1,0 +1,295 @@
+//! The events. Their JSON is what the journal keeps for ever: a field may be added with a default, none may change.
+
+use crate::Actor;
+use breakglass_protocol::{OperationId, Outcome, PartOutcome, Phase, Refusal, Status, Timestamp, Verb};
+use breakglass_triage::{Health, Triage, Wedge};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number_id! {
+    /// Place of an event in the journal's one chain, from 1.
+    Seq
+}
+number_id! {
+    /// Number of an incident, from 1, as people say it: "incident 41".
+    IncidentId
+}
+number_id! {
+    /// One press of a verb: the seq of its `VerbPressed` event.
+    PressId
+}
+number_id! {
+    /// One command through the repair door: the seq of its `CommandStarted` event.
+    CommandId
+}
+
+/// Something large that is kept beside the journal, named by its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRef {
+    /// Lower-case hexadecimal SHA-256 of the bytes.
+    pub sha256: String,
+    /// A name for a reader, such as `screen.png`.
+    pub name: String,
+    /// Its media type.
+    pub media: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// How a target does, as the watch or a verb observed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetState {
+    /// On the whole.
+    pub health: Health,
+    /// In a sentence.
+    pub sentence: String,
+    /// The wedge, where it is clear already.
+    pub wedge: Option<Wedge>,
+}
+
+/// One event as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place.
+    pub seq: Seq,
+    /// The incident that it belongs to, if any.
+    pub incident: Option<IncidentId>,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventBody {
+    /// The server came up. `unclean` when the run before it did not say good-bye.
+    ServerStarted {
+        /// Its version.
+        version: String,
+        /// Whether the run before ended without a word.
+        unclean: bool,
+    },
+    /// The server goes down in order.
+    ServerStopped {},
+    /// Somebody logged in.
+    LoggedIn {
+        /// By which way: `password`, `token`, `header`.
+        way: String,
+        /// From which address.
+        from: String,
+    },
+    /// Somebody was not let in.
+    LoginRefused {
+        /// The name that was tried, capped and escaped.
+        name: String,
+        /// Why.
+        reason: String,
+        /// From which address.
+        from: String,
+    },
+    /// An incident began.
+    IncidentOpened {
+        /// The component that is to be recovered.
+        target: String,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// An incident ended: the target was observed to be well, or a person closed it.
+    IncidentClosed {
+        /// The component.
+        target: String,
+        /// Why, in a sentence.
+        reason: String,
+        /// How long it was away, in milliseconds, where that was observed.
+        away_millis: Option<u64>,
+    },
+    /// The state of a target was seen to have changed.
+    Observed {
+        /// The component.
+        target: String,
+        /// The new state.
+        state: TargetState,
+        /// The state before it, where known.
+        before: Option<Health>,
+    },
+    /// A triage ended.
+    Triaged {
+        /// The component.
+        target: String,
+        /// Its result.
+        triage: Box<Triage>,
+    },
+    /// A person or program pressed a verb. Written before the guard is asked: the intent survives a crash.
+    VerbPressed {
+        /// The component that the verb is for.
+        target: String,
+        /// The verb.
+        verb: Verb,
+        /// The newest event that the presser had been shown.
+        seen: Option<Seq>,
+        /// What the presser had been shown, such as `running writes=0 lock=none`.
+        shown: String,
+        /// The door that it goes through.
+        door: String,
+    },
+    /// The guard accepted it.
+    VerbAccepted {
+        /// Whose press.
+        press: PressId,
+        /// The component.
+        target: String,
+        /// The verb.
+        verb: Verb,
+        /// The guard's id of the operation.
+        operation: OperationId,
+        /// Whether it joined one that was running already.
+        joined: bool,
+    },
+    /// A step of the operation was reached.
+    VerbProgress {
+        /// The component.
+        target: String,
+        /// The operation.
+        operation: OperationId,
+        /// When the guard saw it.
+        seen_at: Timestamp,
+        /// Which step.
+        phase: Phase,
+        /// What was observed.
+        note: String,
+    },
+    /// Forensics came in.
+    ForensicsCaptured {
+        /// The component.
+        target: String,
+        /// The operation; absent for the verb `forensics`.
+        operation: Option<OperationId>,
+        /// The parts: name, outcome, milliseconds, and the bytes where there are any.
+        parts: Vec<ForensicsPart>,
+    },
+    /// A verb ended, or the server stopped hearing of it.
+    VerbFinished {
+        /// Whose press; absent where an operation was found that no press here started.
+        press: Option<PressId>,
+        /// The component.
+        target: String,
+        /// The verb.
+        verb: Verb,
+        /// The operation, where one was accepted.
+        operation: Option<OperationId>,
+        /// How it ended.
+        outcome: Outcome,
+        /// What was observed, or what is known and what to do next.
+        message: String,
+        /// The refusal, where there was one.
+        refusal: Option<Refusal>,
+        /// The state that was seen at the end.
+        status: Option<Box<Status>>,
+    },
+    /// The line to the guard was lost while an operation ran; the server asks again until it knows.
+    LineLost {
+        /// The component.
+        target: String,
+        /// The operation, where its acceptance was seen.
+        operation: Option<OperationId>,
+        /// What happened to the line.
+        reason: String,
+    },
+    /// A command was sent through the repair door.
+    CommandStarted {
+        /// The component.
+        target: String,
+        /// The door.
+        door: String,
+        /// The command line.
+        command: String,
+    },
+    /// A command ended.
+    CommandFinished {
+        /// Which one.
+        command: CommandId,
+        /// The component.
+        target: String,
+        /// Its exit code, where it ended by itself.
+        exit: Option<u32>,
+        /// How it ended, in a sentence.
+        message: String,
+        /// How long it took, in milliseconds.
+        millis: u64,
+        /// The head of what it wrote, both outputs as they came, at most 16 KiB.
+        output: String,
+        /// The whole of it, where it was longer.
+        rest: Option<ArtifactRef>,
+    },
+    /// Somebody's words.
+    Note {
+        /// The words.
+        text: String,
+    },
+    /// A host key was pinned on first contact.
+    HostKeyPinned {
+        /// The component.
+        host: String,
+        /// `SHA256:…`.
+        fingerprint: String,
+    },
+    /// A host showed another key than the pinned one. Its doors are closed until a human accepts it.
+    HostKeyChanged {
+        /// The component.
+        host: String,
+        /// The pinned one.
+        pinned: String,
+        /// The one that it showed.
+        shown: String,
+    },
+    /// A human accepted a host's new key.
+    HostKeyAccepted {
+        /// The component.
+        host: String,
+        /// The new pinned one.
+        fingerprint: String,
+    },
+    /// The journal could not keep events for a time; how many and why.
+    Gap {
+        /// How many events were not kept.
+        missing: u64,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One part of forensics in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForensicsPart {
+    /// Its name.
+    pub part: String,
+    /// How it went.
+    pub outcome: PartOutcome,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// The bytes, where there are any.
+    pub artifact: Option<ArtifactRef>,
+}

@@ -1,0 +1,1 @@
+//! The use cases, one function each: press a verb, run a command, triage, watch, resume.
