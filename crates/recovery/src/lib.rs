@@ -1,1 +1,34 @@
-//! The use cases, one function each: press a verb, run a command, triage, watch, resume.
+//! The use cases, one function each: press a verb, run a command, triage, note, close, accept a host key, resume after
+//! a restart, watch.
+//!
+//! Every caller (form, API, CLI, schedule) enters here and nowhere else, so what one way in promises, all promise.
+//! This crate speaks no SSH, no SQL and no HTTP; it never locks a VM, never sends a mutation twice, and never claims an
+//! outcome that nobody observed.
+#![forbid(unsafe_code)]
+
+mod board;
+mod dependencies;
+mod desk;
+mod follow;
+mod gather;
+mod guard_lines;
+mod host_key;
+mod observe;
+mod power;
+mod press;
+mod rejoin;
+mod resume;
+mod run;
+mod watch;
+mod words;
+
+pub use board::{Board, DoorView, RunningView, TargetView, WriteRate};
+pub use dependencies::{Dependency, dependencies};
+pub use desk::{Clock, Desk};
+pub use gather::triage;
+pub use host_key::{AcceptError, accept_host_key};
+pub use press::{Press, Pressed, press};
+pub use resume::{Resumed, resume};
+pub use run::{CommandEnd, Run, RunError, run, run_to_end};
+pub use watch::{learnt, watch};
+pub use words::{WordsError, close, note, open_incident};
