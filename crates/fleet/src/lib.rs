@@ -1,1 +1,24 @@
-//! fleet.toml, parsed into a validated model with errors that point into the file.
+//! `fleet.toml`, parsed into a validated model, with errors that point into the file.
+//!
+//! The file is read strictly: a key that nobody knows, a value of the wrong type, a name that is declared nowhere and
+//! a key with two forced commands are errors, and all of them are reported at once. Reading the file itself is the
+//! only I/O in this crate (`load`); it resolves no name, opens no key and talks to no host.
+#![forbid(unsafe_code)]
+
+mod advice;
+mod example;
+mod invalid;
+mod load;
+mod model;
+mod parse;
+mod values;
+
+pub use advice::{Advice, check};
+pub use example::example;
+pub use invalid::{Invalid, Problem};
+pub use load::LoadError;
+pub use model::{
+    Backend, Component, ComponentKind, Door, DoorKind, Fleet, HostKeyPolicy, Maintenance, Scenario, Secret,
+    TrustedHeader, Watch, Web, Weekday,
+};
+pub use values::split_address;
