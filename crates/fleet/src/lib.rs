@@ -7,10 +7,15 @@
 
 mod advice;
 mod example;
+mod forced;
 mod invalid;
 mod load;
 mod model;
+mod nearest;
 mod parse;
+mod reader;
+mod references;
+mod sections;
 mod values;
 
 pub use advice::{Advice, check};
