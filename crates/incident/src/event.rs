@@ -9,7 +9,7 @@ use std::fmt;
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub u64);
 
@@ -279,6 +279,55 @@ pub enum EventBody {
         /// Why.
         reason: String,
     },
+    /// Somebody took the body of an event out of the journal, a secret that had slipped in, say. Its place, time, actor, kind and
+    /// digest stay, so the chain still holds.
+    Erased {
+        /// Which event.
+        which: Seq,
+        /// Of what kind it was.
+        was: String,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// What a reader gets in the place of a body that was erased, or that this version does not understand. Never written.
+    Removed {
+        /// Of what kind it was.
+        was: String,
+        /// Why it cannot be shown, in a sentence fragment.
+        why: String,
+    },
+}
+
+impl EventBody {
+    /// The word that its JSON has under `kind`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ServerStarted { .. } => "server-started",
+            Self::ServerStopped {} => "server-stopped",
+            Self::LoggedIn { .. } => "logged-in",
+            Self::LoginRefused { .. } => "login-refused",
+            Self::IncidentOpened { .. } => "incident-opened",
+            Self::IncidentClosed { .. } => "incident-closed",
+            Self::Observed { .. } => "observed",
+            Self::Triaged { .. } => "triaged",
+            Self::VerbPressed { .. } => "verb-pressed",
+            Self::VerbAccepted { .. } => "verb-accepted",
+            Self::VerbProgress { .. } => "verb-progress",
+            Self::ForensicsCaptured { .. } => "forensics-captured",
+            Self::VerbFinished { .. } => "verb-finished",
+            Self::LineLost { .. } => "line-lost",
+            Self::CommandStarted { .. } => "command-started",
+            Self::CommandFinished { .. } => "command-finished",
+            Self::Note { .. } => "note",
+            Self::HostKeyPinned { .. } => "host-key-pinned",
+            Self::HostKeyChanged { .. } => "host-key-changed",
+            Self::HostKeyAccepted { .. } => "host-key-accepted",
+            Self::Gap { .. } => "gap",
+            Self::Erased { .. } => "erased",
+            Self::Removed { .. } => "removed",
+        }
+    }
 }
 
 /// One part of forensics in the journal.

@@ -4,6 +4,16 @@
 
 mod actor;
 mod event;
+mod markdown;
+mod material;
+mod view;
+mod words;
 
 pub use actor::Actor;
-pub use event::{ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState};
+pub use event::{
+    ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+};
+pub use markdown::markdown;
+pub use material::material_since;
+pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
+pub use words::{Row, RowKind, duration, row};
