@@ -121,7 +121,11 @@ impl<S: Read + Write> Client<S> {
     ///
     /// # Errors
     /// As [`Client::execute`].
-    pub fn execute_with<T: DeserializeOwned>(&mut self, command: &str, arguments: Value) -> Result<T, QmpError> {
+    pub fn execute_with<T: DeserializeOwned>(
+        &mut self,
+        command: &str,
+        arguments: Value,
+    ) -> Result<T, QmpError> {
         self.last_id += 1;
         let mut request = json!({ "execute": command, "id": self.last_id });
         if let (Value::Object(fields), false) = (&mut request, arguments.is_null()) {
@@ -232,7 +236,9 @@ fn read_answer<T: DeserializeOwned>(command: &str, answer: Answer) -> Result<T, 
         (Some(refusal), _) => {
             Err(QmpError::Refused { command: command.to_owned(), class: refusal.class, desc: refusal.desc })
         }
-        (None, Some(value)) => serde_json::from_value(value).map_err(|error| garbage(command, error.to_string())),
+        (None, Some(value)) => {
+            serde_json::from_value(value).map_err(|error| garbage(command, error.to_string()))
+        }
         (None, None) => Err(garbage(command, "an object that is neither answer, error nor event".to_owned())),
     }
 }
@@ -241,8 +247,9 @@ fn parse_greeting(line: &[u8]) -> Result<Greeting, QmpError> {
     let value: Value = serde_json::from_slice(line)
         .map_err(|error| garbage("the greeting", format!("{error} in {}", excerpt(line))))?;
     let version = value.pointer("/QMP/version").ok_or_else(|| garbage("the greeting", excerpt(line)))?;
-    let number =
-        |at: &str| version.pointer(at).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let number = |at: &str| {
+        version.pointer(at).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0)
+    };
     Ok(Greeting {
         major: number("/qemu/major"),
         minor: number("/qemu/minor"),
