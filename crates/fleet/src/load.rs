@@ -9,7 +9,7 @@ pub enum LoadError {
     /// The file could not be read.
     #[error(
         "cannot read the fleet file {path}; no host reads it, so guards and plain `ssh` go on. \
-         Name another with --fleet, or write a first one with `breakglass init`",
+         Name another file, or write a first one with `breakglass init`",
         path = path.display()
     )]
     Unreadable {

@@ -27,7 +27,7 @@ impl Fleet {
 
         let mut report = Report::new(text);
         let mut names = Names::default();
-        let mut file = Section::new("the file", root.get_ref(), 0..0);
+        let mut file = Section::whole_file(root.get_ref(), 0..0);
 
         let (name, state) = sections::fleet(&mut file, &mut report);
         let components = sections::components(&mut file, &mut report, &mut names);
@@ -42,7 +42,10 @@ impl Fleet {
         names.resolve(&mut report);
         names.refuse_circles(&mut report);
         forced::refuse_two_commands_with_one_key(&doors, &mut report);
-        sections::refuse_doors_to_nowhere(&components, &doors, &mut report);
+        // Where something else is wrong, an address may be missing only because its line could not be read.
+        if report.is_clean() {
+            sections::refuse_doors_to_nowhere(&components, &doors, &mut report);
+        }
 
         let problems = report.into_problems();
         if !problems.is_empty() {

@@ -34,10 +34,17 @@ impl<'t> Report<'t> {
         self.problems.push(Problem::at(self.text, span, reason.into(), hint));
     }
 
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }
 }
+
+/// How messages call the table that holds all sections.
+const WHOLE_FILE: &str = "the file";
 
 /// One table of the file while it is read.
 pub(crate) struct Section<'d, 't> {
@@ -73,6 +80,11 @@ impl<'d, 't> Section<'d, 't> {
             _ => header.to_owned(),
         };
         Self { table, span, called, asked: Vec::new(), missing: Vec::new() }
+    }
+
+    /// The table that holds all sections.
+    pub(crate) fn whole_file(table: &'d DeTable<'t>, span: Range<usize>) -> Self {
+        Self::new(WHOLE_FILE, table, span)
     }
 
     /// How messages call it.
@@ -297,15 +309,14 @@ impl<'d, 't> Section<'d, 't> {
                 continue;
             }
             misspelt.extend(nearest::nearest(word, self.missing.iter().copied()));
-            let reason = format!("unknown key `{}` in {}", word.escape_debug(), self.called);
+            let what = if self.called == WHOLE_FILE { "section" } else { "key" };
+            let reason = format!("unknown {what} `{}` in {}", word.escape_debug(), self.called);
             report.say(&key.span(), reason, Some(nearest::hint(word, '`', "known here", &self.asked)));
         }
         for key in self.missing.iter().filter(|key| !misspelt.contains(key)) {
-            report.say(
-                &self.span,
-                format!("{} has no `{key}`", self.called),
-                Some(format!("add a line {key} = …")),
-            );
+            let line = if self.called == WHOLE_FILE { format!("[{key}]") } else { format!("{key} = …") };
+            let reason = format!("{} has no `{key}`", self.called);
+            report.say(&self.span, reason, Some(format!("add a line {line}")));
         }
     }
 }

@@ -83,7 +83,8 @@ pub(crate) fn user(text: &str) -> Parsed<String> {
 pub(crate) fn address(text: &str) -> Parsed<String> {
     let (host, port) = host_and_port(text);
     let form = "an address is like 192.0.2.10, 192.0.2.10:2202, [2001:db8::1]:2202 or a host name";
-    if !is_host(host) {
+    let bracketed_name = text.starts_with('[') && host.parse::<Ipv6Addr>().is_err();
+    if !is_host(host) || bracketed_name {
         return Err(format!("`{}` is no address; {form}", text.escape_debug()));
     }
     match port {
