@@ -92,7 +92,7 @@ impl Names {
     /// Reports each circle of needs once, at the need that closes it.
     pub(crate) fn refuse_circles(&self, report: &mut Report<'_>) {
         let mut done = BTreeSet::new();
-        for component in self.needs.keys() {
+        for component in self.of(Space::Component) {
             self.walk(component, &mut Vec::new(), &mut done, report);
         }
     }

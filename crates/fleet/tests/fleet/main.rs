@@ -1,4 +1,5 @@
 //! Fleet files as people write them: good ones, broken ones, unwise ones.
+#![cfg(test)]
 
 mod advice;
 mod example;

@@ -67,7 +67,6 @@ name = "devvm-repair""#;
         ("[web]", "[watch]\nconfirm = \"two\"\n[web]", "37:11 \"two\"", &["must be a whole number"]),
         ("[web]", "[watch]\nsync_probe = \"yes\"\n[web]", "37:14 \"yes\"", &["must be true or false"]),
         ("[web]", "[[web]]", "36:1 [[web]]", &["`web` must be a table, and this is a list", "[web]"]),
-        ("[fleet]", "door = 3\n[fleet]", "1:1 door", &[]),
         // Values.
         (
             "kind = \"vm\"",
@@ -201,6 +200,15 @@ fn a_misspelt_key_is_told_once_and_not_as_missing_too() {
     assert_eq!(problems(&GOOD.replacen("user = \"root\"", "usr = \"root\"", 1)).len(), 1);
     // Nor does an address that could not be read make its doors lead nowhere.
     assert_eq!(problems(&GOOD.replacen("addresses", "adresses", 1)).len(), 1);
+}
+
+#[test]
+fn a_list_of_tables_that_is_something_else_is_told() {
+    let found = problems("door = 3\nsecret = [1]\n[fleet]\nname = \"x\"\n[component]\n");
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert!(found[0].starts_with("1:1 door | there may be several of `door`"), "{found:#?}");
+    assert!(found[1].starts_with("2:11 1 | an entry of `secret` must be a table"), "{found:#?}");
+    assert!(found[2].starts_with("5:2 component") && found[2].contains("write [[component]]"), "{found:#?}");
 }
 
 #[test]
