@@ -3,13 +3,14 @@
 //! Nothing here is a record. After a restart it is empty and fills within one watch interval; what has to survive is in
 //! the journal.
 
-use breakglass_fleet::{DoorKind, Fleet};
+use crate::prober::Prober;
+use breakglass_fleet::Fleet;
 use breakglass_incident::IncidentId;
 use breakglass_protocol::{OperationId, Phase, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Normal, Triage, Wedge};
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 
 /// How many write rates a target's wave keeps: ten minutes at the default interval of five seconds.
@@ -87,49 +88,146 @@ pub struct TargetView {
     pub running: Option<RunningView>,
     /// Its open incident.
     pub incident: Option<IncidentId>,
-    /// Until when it is in a maintenance window: seen and shown, and no incident opened for it.
+    /// Whether a verb has just been carried out and it is being waited for until it answers.
+    pub settling: bool,
+    /// Whether it is in a maintenance window: seen and shown, and no incident opened for it.
     pub maintenance: bool,
+    /// Whether it is here as the host of others, without doors of its own.
+    pub only_hypervisor: bool,
 }
 
 /// The live state of all targets. Cheap to clone; all clones are one board.
 #[derive(Clone)]
 pub struct Board {
-    targets: Arc<RwLock<BTreeMap<String, TargetView>>>,
-    changed: Arc<watch::Sender<u64>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    targets: RwLock<BTreeMap<String, TargetView>>,
+    changed: watch::Sender<u64>,
+    backstage: BTreeMap<String, Backstage>,
+    incidents: tokio::sync::Mutex<()>,
+    followed: Mutex<HashSet<OperationId>>,
+    keys: Mutex<HashMap<String, String>>,
+    surroundings: Mutex<Surroundings>,
+}
+
+/// What belongs to a target and is on no page.
+#[derive(Default)]
+struct Backstage {
+    prober: Arc<tokio::sync::Mutex<Prober>>,
+    telling: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What the server itself needs, as it was last seen; refreshed by the watch, so that a page never waits for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) keyholder_up: Option<bool>,
+    pub(crate) password_file: Option<Result<(), String>>,
+}
+
+/// The right to tell of one operation; given back when dropped.
+pub(crate) struct Claim {
+    shared: Arc<Shared>,
+    operation: OperationId,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut followed = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.remove(&self.operation);
+    }
 }
 
 impl Board {
-    /// A board on which nothing is known yet of any target of the fleet.
+    /// A board on which nothing is known yet of any target of the fleet, nor of the hypervisors that run them.
     #[must_use]
     pub fn new(fleet: &Fleet) -> Self {
-        let targets = fleet.targets().map(|component| (component.name.clone(), unseen(fleet, &component.name)));
-        Self { targets: Arc::new(RwLock::new(targets.collect())), changed: Arc::new(watch::Sender::new(0)) }
+        let mut targets: BTreeMap<String, TargetView> = BTreeMap::new();
+        for component in fleet.targets() {
+            targets.insert(component.name.clone(), unseen(fleet, &component.name, false));
+            if let Some(host) = fleet.hypervisor_of(&component.name) {
+                let bare = fleet.power_door(&host.name).is_none() && fleet.repair_door(&host.name).is_none();
+                targets.entry(host.name.clone()).or_insert_with(|| unseen(fleet, &host.name, bare));
+            }
+        }
+        let backstage = targets.keys().map(|name| (name.clone(), Backstage::default())).collect();
+        let shared = Shared {
+            targets: RwLock::new(targets),
+            changed: watch::Sender::new(0),
+            backstage,
+            incidents: tokio::sync::Mutex::new(()),
+            followed: Mutex::default(),
+            keys: Mutex::default(),
+            surroundings: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
-    /// All targets, by name.
+    /// All targets and hypervisors, by name.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetView> {
-        self.targets.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.shared.targets.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// One target.
+    /// One of them.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<TargetView> {
-        self.targets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.shared.targets.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Counts changes; a page's stream waits on it.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        self.shared.changed.subscribe()
     }
 
     /// Changes one target and tells everyone who waits. Does nothing for a name that is no target.
     pub(crate) fn update(&self, name: &str, change: impl FnOnce(&mut TargetView)) {
-        if let Some(view) = self.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+        if let Some(view) = self.shared.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
             change(view);
         }
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.shared.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// The right to tell of an operation; `None` while somebody in this process has it.
+    pub(crate) fn claim(&self, operation: &OperationId) -> Option<Claim> {
+        let mut followed = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = followed.insert(operation.clone());
+        first.then(|| Claim { shared: Arc::clone(&self.shared), operation: operation.clone() })
+    }
+
+    /// Held while an incident is found, opened or closed.
+    pub(crate) fn incidents(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.incidents
+    }
+
+    /// Whoever looks at a target holds this.
+    pub(crate) fn prober(&self, target: &str) -> Arc<tokio::sync::Mutex<Prober>> {
+        self.shared.backstage.get(target).map(|backstage| Arc::clone(&backstage.prober)).unwrap_or_default()
+    }
+
+    /// Whoever tells a target's state holds this.
+    pub(crate) fn telling(&self, target: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.shared.backstage.get(target).map(|backstage| Arc::clone(&backstage.telling)).unwrap_or_default()
+    }
+
+    /// Whether this untrusted key of a host has not been told yet; from now on it has.
+    pub(crate) fn first_sight_of_key(&self, host: &str, shown: &str) -> bool {
+        let mut keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(host.to_owned(), shown.to_owned()).as_deref() != Some(shown)
+    }
+
+    pub(crate) fn forget_key(&self, host: &str) {
+        self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        self.shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_surroundings(&self, seen: Surroundings) {
+        *self.shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 }
 
@@ -143,11 +241,11 @@ impl TargetView {
     }
 }
 
-fn unseen(fleet: &Fleet, name: &str) -> TargetView {
+fn unseen(fleet: &Fleet, name: &str, only_hypervisor: bool) -> TargetView {
     let doors = [fleet.repair_door(name), fleet.power_door(name)].into_iter().flatten();
     let doors = doors.map(|door| DoorView {
         name: door.name.clone(),
-        kind: kind_word(door.kind),
+        kind: door.kind.as_str(),
         health: Health::Unknown,
         sentence: "not tried yet".to_owned(),
         round_trip_millis: None,
@@ -167,16 +265,8 @@ fn unseen(fleet: &Fleet, name: &str) -> TargetView {
         triage: None,
         running: None,
         incident: None,
+        settling: false,
         maintenance: false,
-    }
-}
-
-/// The word for a kind of door, as `fleet.toml` writes it.
-pub(crate) const fn kind_word(kind: DoorKind) -> &'static str {
-    match kind {
-        DoorKind::Repair => "repair",
-        DoorKind::Power => "power",
-        DoorKind::Diag => "diag",
-        DoorKind::Cold => "cold",
+        only_hypervisor,
     }
 }

@@ -7,18 +7,26 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod damper;
 mod dependencies;
 mod desk;
 mod follow;
 mod gather;
 mod guard_lines;
 mod host_key;
+mod judge;
+mod look;
+mod normals;
 mod observe;
+mod operation;
 mod power;
 mod press;
+mod prober;
+mod record;
 mod rejoin;
 mod resume;
 mod run;
+mod stale;
 mod watch;
 mod words;
 
@@ -26,9 +34,10 @@ pub use board::{Board, DoorView, RunningView, TargetView, WriteRate};
 pub use dependencies::{Dependency, dependencies};
 pub use desk::{Clock, Desk};
 pub use gather::triage;
-pub use host_key::{AcceptError, accept_host_key};
+pub use host_key::{AcceptError, ChangedKey, accept_host_key, changed_host_keys};
 pub use press::{Press, Pressed, press};
-pub use resume::{Resumed, resume};
+pub use resume::{Resumed, recall, resume};
 pub use run::{CommandEnd, Run, RunError, run, run_to_end};
-pub use watch::{learnt, watch};
+pub use normals::learnt;
+pub use watch::watch;
 pub use words::{WordsError, close, note, open_incident};

@@ -1,9 +1,25 @@
 //! One command through the repair door: streamed while it runs, kept when it ends, never claimed to have ended when
 //! nobody saw it.
 
-use crate::Desk;
-use breakglass_incident::{Actor, ArtifactRef, CommandId, IncidentId};
-use std::time::Duration;
+use crate::record::keep;
+use crate::{Desk, host_key};
+use breakglass_doors::{Ask, Chunk, End};
+use breakglass_fleet::Door;
+use breakglass_incident::{Actor, ArtifactRef, CommandId, EventBody, IncidentId};
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Longer than any line that a person types, far below what a login shell refuses.
+const LONGEST_COMMAND: usize = 32 << 10;
+/// How much of the output stands in the event itself.
+const HEAD: usize = 16 << 10;
+/// How much is kept in all; the rest is counted and dropped.
+const KEPT: usize = 16 << 20;
+/// Output that comes in less than this is sent as one frame.
+const COALESCE: Duration = Duration::from_millis(50);
+/// Storing a long output may take this long; then the event goes without it.
+const STORE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A command to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +74,180 @@ pub struct CommandEnd {
 /// # Errors
 /// [`RunError`], when nothing was sent.
 pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunError> {
-    let _ = (desk, who);
-    Err(RunError::NoDoor { target: run.target })
+    let running = start(desk, who, run).await?;
+    let (desk, command) = (desk.clone(), running.command);
+    tokio::spawn(async move { running.to_the_end(&desk).await });
+    Ok(command)
 }
 
-/// The same, for a caller that waits for the end.
+/// The same, for a caller that waits for the end. It goes on although the caller goes away.
 ///
 /// # Errors
 /// [`RunError`], when nothing was sent.
 pub async fn run_to_end(desk: &Desk, who: Actor, run: Run) -> Result<CommandEnd, RunError> {
-    let _ = (desk, who);
-    Err(RunError::NoDoor { target: run.target })
+    let running = start(desk, who, run).await?;
+    let (desk, command) = (desk.clone(), running.command);
+    let end = tokio::spawn(async move { running.to_the_end(&desk).await }).await;
+    Ok(end.unwrap_or_else(|error| CommandEnd {
+        command,
+        exit: None,
+        message: format!("the server failed while the command ran ({error}); it may still be running there"),
+        millis: 0,
+        output: String::new(),
+        rest: None,
+    }))
+}
+
+/// A command whose start is told.
+struct Running {
+    command: CommandId,
+    incident: Option<IncidentId>,
+    by: Actor,
+    target: String,
+    door: Door,
+    line: String,
+    deadline: Duration,
+}
+
+async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
+    let Some(door) = desk.fleet.repair_door(&run.target) else {
+        return Err(RunError::NoDoor { target: run.target });
+    };
+    if run.command.trim().is_empty() || run.command.len() > LONGEST_COMMAND || run.command.contains('\0') {
+        return Err(RunError::Command { limit: LONGEST_COMMAND });
+    }
+    let incident = run.incident.or_else(|| desk.board.target(&run.target)?.incident);
+    let body = EventBody::CommandStarted {
+        target: run.target.clone(),
+        door: door.name.clone(),
+        command: run.command.clone(),
+    };
+    let event = keep(desk, incident, who.clone(), body).await;
+    Ok(Running {
+        command: CommandId(event.seq.0),
+        incident,
+        by: who,
+        target: run.target,
+        door: door.clone(),
+        line: run.command,
+        deadline: run.deadline.unwrap_or(door.deadline),
+    })
+}
+
+impl Running {
+    async fn to_the_end(self, desk: &Desk) -> CommandEnd {
+        let began = Instant::now();
+        let (sender, chunks) = mpsc::channel(64);
+        let (doors, name, command, deadline) =
+            (desk.doors.clone(), self.door.name.clone(), self.line.clone(), self.deadline);
+        let request = tokio::spawn(async move {
+            doors.run(Ask { door: &name, command, deadline, stdout_limit: KEPT }, sender).await
+        });
+        let output = self.stream(desk, chunks).await;
+        let end = request.await.unwrap_or_else(|error| End::LineLost { reason: error.to_string() });
+        host_key::tell_if_changed(desk, &self.door.name, &end).await;
+        let exit = match &end {
+            End::Finished { exit, .. } => *exit,
+            _ => None,
+        };
+        let message = if output.dropped == 0 {
+            end.to_string()
+        } else {
+            format!("{end}; {} bytes of output beyond {} MiB were dropped", output.dropped, KEPT >> 20)
+        };
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let end = CommandEnd {
+            command: self.command,
+            exit,
+            message,
+            millis,
+            output: head(&output.kept),
+            rest: self.store(desk, output.kept).await,
+        };
+        let body = EventBody::CommandFinished {
+            command: end.command,
+            target: self.target,
+            exit: end.exit,
+            message: end.message.clone(),
+            millis: end.millis,
+            output: end.output.clone(),
+            rest: end.rest.clone(),
+        };
+        keep(desk, self.incident, self.by, body).await;
+        end
+    }
+
+    /// Passes output on as it comes, a few frames a second at most, and keeps it.
+    async fn stream(&self, desk: &Desk, mut chunks: mpsc::Receiver<Chunk>) -> Output {
+        let mut output = Output::default();
+        let mut told = 0;
+        let mut open = true;
+        while open {
+            let Some(chunk) = chunks.recv().await else { break };
+            output.take(&chunk);
+            let window = tokio::time::sleep(COALESCE);
+            tokio::pin!(window);
+            loop {
+                tokio::select! {
+                    () = &mut window => break,
+                    more = chunks.recv() => match more {
+                        Some(chunk) => output.take(&chunk),
+                        None => {
+                            open = false;
+                            break;
+                        }
+                    },
+                }
+            }
+            told = self.tell_live(desk, &output.kept, told, open);
+        }
+        output
+    }
+
+    /// Sends what is new; gives how far it came. A character that the network cut in two waits for its other half.
+    fn tell_live(&self, desk: &Desk, kept: &[u8], told: usize, more_may_come: bool) -> usize {
+        let new = kept.get(told..).unwrap_or_default();
+        let whole = match std::str::from_utf8(new) {
+            Err(error) if more_may_come && error.error_len().is_none() => error.valid_up_to(),
+            _ => new.len(),
+        };
+        let new = new.get(..whole).unwrap_or_default();
+        if !new.is_empty() {
+            let text = String::from_utf8_lossy(new);
+            let frame = serde_json::json!({ "live": "output", "command": self.command, "text": text });
+            desk.journal.live(self.incident, Bytes::from(frame.to_string()));
+        }
+        told + whole
+    }
+
+    async fn store(&self, desk: &Desk, kept: Vec<u8>) -> Option<ArtifactRef> {
+        if kept.len() <= HEAD {
+            return None;
+        }
+        let name = format!("command-{}.txt", self.command);
+        let stored = desk.journal.put_artifact(&name, "text/plain", kept);
+        tokio::time::timeout(STORE_DEADLINE, stored).await.ok()?.ok()
+    }
+}
+
+/// Both outputs as they came.
+#[derive(Default)]
+struct Output {
+    kept: Vec<u8>,
+    dropped: usize,
+}
+
+impl Output {
+    fn take(&mut self, chunk: &Chunk) {
+        let (Chunk::Stdout(bytes) | Chunk::Stderr(bytes)) = chunk;
+        let room = KEPT.saturating_sub(self.kept.len()).min(bytes.len());
+        self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.dropped += bytes.len() - room;
+    }
+}
+
+/// The head as text, cut at a character.
+fn head(kept: &[u8]) -> String {
+    let text = String::from_utf8_lossy(kept.get(..HEAD).unwrap_or(kept));
+    text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()
 }

@@ -1,7 +1,14 @@
 //! What people say in an incident: open it, note something, close it.
+//!
+//! A target has at most one open incident. Finding or opening it is one step, so that two people who press together
+//! are in the same one.
 
 use crate::Desk;
-use breakglass_incident::{Actor, IncidentId, Seq};
+use crate::record::keep;
+use breakglass_incident::{Actor, EventBody, IncidentId, Seq};
+
+/// A note is for words; a file belongs elsewhere.
+const LONGEST_NOTE: usize = 16 << 10;
 
 /// Why words were not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,17 +38,22 @@ pub enum WordsError {
 /// # Errors
 /// [`WordsError::NoTarget`].
 pub async fn open_incident(desk: &Desk, who: Actor, target: &str, reason: &str) -> Result<IncidentId, WordsError> {
-    let _ = (desk, who, reason);
-    Err(WordsError::NoTarget { target: target.to_owned() })
+    if desk.board.target(target).is_none() {
+        return Err(WordsError::NoTarget { target: target.to_owned() });
+    }
+    Ok(incident_for(desk, &who, target, None, reason).await)
 }
 
-/// Adds somebody's words to an incident.
+/// Adds somebody's words to an incident, open or closed: a post-mortem is written afterwards.
 ///
 /// # Errors
 /// [`WordsError`], when they were not taken.
 pub async fn note(desk: &Desk, who: Actor, incident: IncidentId, text: &str) -> Result<Seq, WordsError> {
-    let _ = (desk, who, text);
-    Err(WordsError::NotOpen { incident })
+    let text = text.trim();
+    if text.is_empty() || text.len() > LONGEST_NOTE {
+        return Err(WordsError::Length { limit: LONGEST_NOTE });
+    }
+    Ok(keep(desk, Some(incident), who, EventBody::Note { text: text.to_owned() }).await.seq)
 }
 
 /// Closes an incident.
@@ -49,6 +61,50 @@ pub async fn note(desk: &Desk, who: Actor, incident: IncidentId, text: &str) -> 
 /// # Errors
 /// [`WordsError::NotOpen`].
 pub async fn close(desk: &Desk, who: Actor, incident: IncidentId, reason: &str) -> Result<Seq, WordsError> {
-    let _ = (desk, who, reason);
-    Err(WordsError::NotOpen { incident })
+    let _one_at_a_time = desk.board.incidents().lock().await;
+    let open = desk.board.targets().into_iter().find(|view| view.incident == Some(incident));
+    let Some(view) = open else {
+        return Err(WordsError::NotOpen { incident });
+    };
+    Ok(tell_closed(desk, who, &view.name, incident, reason.to_owned(), None).await)
+}
+
+/// The incident that something about this target belongs to: the one that is named and open, the target's open one, or
+/// a new one.
+pub(crate) async fn incident_for(
+    desk: &Desk,
+    who: &Actor,
+    target: &str,
+    named: Option<IncidentId>,
+    reason: &str,
+) -> IncidentId {
+    let _one_at_a_time = desk.board.incidents().lock().await;
+    let open = desk.board.target(target).and_then(|view| view.incident);
+    if let Some(open) = open {
+        if named.is_some_and(|named| named != open) {
+            tracing::info!(target_name = target, %open, "the named incident is not the open one; the open one is used");
+        }
+        return open;
+    }
+    let (incident, _kept) = desk.journal.open_incident(target, reason, who.clone()).await;
+    desk.board.update(target, |view| view.incident = Some(incident));
+    incident
+}
+
+/// Closes; the caller holds the lock on incidents.
+pub(crate) async fn tell_closed(
+    desk: &Desk,
+    who: Actor,
+    target: &str,
+    incident: IncidentId,
+    reason: String,
+    away_millis: Option<u64>,
+) -> Seq {
+    desk.board.update(target, |view| {
+        if view.incident == Some(incident) {
+            view.incident = None;
+        }
+    });
+    let body = EventBody::IncidentClosed { target: target.to_owned(), reason, away_millis };
+    keep(desk, Some(incident), who, body).await.seq
 }

@@ -1,0 +1,59 @@
+//! What the watch learnt as normal for each target, kept over restarts in `normal.json` beside the journal.
+//!
+//! A convenience, no record: where it cannot be read or written the watch learns anew.
+
+use crate::Desk;
+use breakglass_triage::{Normal, NormalLearner};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Its name in the state directory.
+const FILE: &str = "normal.json";
+/// A disk that takes longer than this is left alone.
+const DISK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// What an earlier run learnt as normal for a target; all absent where nothing was.
+#[must_use]
+pub fn learnt(state: &Path, target: &str) -> Normal {
+    read(state).remove(target).map(|learner| learner.normal(None)).unwrap_or_default()
+}
+
+/// Gives each target's prober what an earlier run learnt.
+pub async fn recall(desk: &Desk) {
+    let state = desk.fleet.state.clone();
+    let read = tokio::task::spawn_blocking(move || read(&state));
+    let Ok(Ok(all)) = tokio::time::timeout(DISK_DEADLINE, read).await else { return };
+    for (target, learner) in all {
+        desk.board.prober(&target).lock().await.learner = learner;
+    }
+}
+
+/// Writes down what was learnt.
+pub(crate) async fn save(desk: &Desk) {
+    let mut all = BTreeMap::new();
+    for view in desk.board.targets() {
+        let prober = desk.board.prober(&view.name);
+        // A look that is going on is not waited for; it will be written down the next time.
+        if let Ok(prober) = prober.try_lock() {
+            all.insert(view.name, prober.learner.clone());
+        }
+    }
+    let state = desk.fleet.state.clone();
+    let written = tokio::task::spawn_blocking(move || write(&state, &all));
+    if let Ok(Ok(Err(error))) = tokio::time::timeout(DISK_DEADLINE, written).await {
+        tracing::debug!(%error, "what the watch learnt could not be written down");
+    }
+}
+
+fn read(state: &Path) -> BTreeMap<String, NormalLearner> {
+    let text = std::fs::read(state.join(FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn write(state: &Path, all: &BTreeMap<String, NormalLearner>) -> std::io::Result<()> {
+    let text = serde_json::to_vec(all).map_err(std::io::Error::other)?;
+    let fresh = state.join(format!("{FILE}.new"));
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, state.join(FILE))
+}
