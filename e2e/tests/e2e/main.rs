@@ -1,0 +1,9 @@
+//! What crosses every room, in one binary: a real VM behind a real sshd, the built guard and server, a real browser.
+//!
+//! `cargo xtask test` sets up what these need and runs them; with `--full` (`BREAKGLASS_FULL=1`) the loops run as often
+//! as it takes to trust them.
+
+
+
+mod house;
+mod wedges;

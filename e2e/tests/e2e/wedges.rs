@@ -1,0 +1,101 @@
+//! Triage through the built binary, blind to what the lab did: every wedge is named, and nothing that only looks like
+//! one is. No server runs here: this is the laptop with the fleet file and the keys.
+
+use breakglass_e2e::night::{BOOT, brisk, lab, rounds};
+use breakglass_e2e::server;
+use breakglass_lab::{Condition, Lab, Vm, VmOptions, Wedge};
+use serde_json::Value;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What triage calls what the lab did.
+const NAMES: [(Wedge, &str); 9] = [
+    (Wedge::Pause, "paused"),
+    (Wedge::BlockStall, "block-stall"),
+    (Wedge::Panic, "panic"),
+    (Wedge::MemoryExhaustion, "memory-exhaustion"),
+    (Wedge::DiskFull, "disk-full"),
+    (Wedge::SshdDead, "sshd-dead"),
+    (Wedge::SshdHung, "sshd-dead"),
+    (Wedge::NetworkDead, "network-dead"),
+    (Wedge::RunawayLoad, "runaway-load"),
+];
+
+/// One triage of the first VM: its result and how long the whole command took.
+fn triage(lab: &Lab) -> (Value, Duration) {
+    let started = Instant::now();
+    let output = Command::new(server::binary().unwrap())
+        .args(["triage", "devvm", "--json", "--fleet"])
+        .arg(lab.fleet_file())
+        .output()
+        .unwrap();
+    let took = started.elapsed();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let result = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    (result, took)
+}
+
+/// Waits until the guest is past what triage calls booting, so that a wedge is not excused by its youth.
+fn settle(vm: &Vm) {
+    vm.await_banner(BOOT).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+}
+
+#[test]
+fn every_wedge_is_named_by_a_triage_that_does_not_know_what_was_done() {
+    let lab = lab(&brisk()).unwrap();
+    let vm = lab.vm().unwrap();
+    let mut wrong = Vec::new();
+    for round in 0..rounds(1, 5) {
+        for (wedge, name) in NAMES {
+            vm.renew().unwrap();
+            settle(vm);
+            vm.wedge(wedge).unwrap();
+            let (result, took) = triage(&lab);
+            let named = result["wedge"].as_str().unwrap_or("none");
+            eprintln!("round {round}: {wedge:?} -> {named} in {took:?}: {}", result["summary"]);
+            if named != name {
+                wrong.push(format!("{wedge:?} was called {named}: {result:#}"));
+            }
+            if took > Duration::from_secs(7) {
+                wrong.push(format!("{wedge:?} took {took:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_only_looks_like_a_wedge_is_left_alone() {
+    let mut options = brisk();
+    options.vms = vec![VmOptions { idle: true, ..VmOptions::default() }];
+    let idle = lab(&options).unwrap();
+    let mut wrong = Vec::new();
+    let mut expect_none = |what: &str, lab: &Lab| {
+        let (result, took) = triage(lab);
+        eprintln!("{what}: {} in {took:?}: {}", result["wedge"], result["summary"]);
+        if !result["wedge"].is_null() {
+            wrong.push(format!("{what} was called {result:#}"));
+        }
+    };
+    for _ in 0..rounds(2, 20) {
+        expect_none("idle", &idle);
+    }
+    drop(idle);
+    let lab = lab(&brisk()).unwrap();
+    let vm = lab.vm().unwrap();
+    for _ in 0..rounds(2, 20) {
+        expect_none("healthy", &lab);
+    }
+    for _ in 0..rounds(2, 20) {
+        vm.condition(Condition::Booting).unwrap();
+        expect_none("booting", &lab);
+        vm.await_banner(BOOT).unwrap();
+    }
+    vm.condition(Condition::OwnerPaused).unwrap();
+    for _ in 0..rounds(2, 20) {
+        expect_none("paused by its owner", &lab);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
