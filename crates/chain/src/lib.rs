@@ -17,7 +17,7 @@
 //! - A line whose `type` is `gap` marks what could not be kept ([`Gap`]). It is a legal link, and it is counted.
 //! - A line that a crash tore (the file ends without a line feed) stays where it is: the next writer ends it with a
 //!   line feed and seals a gap whose `torn` is the hash of the torn bytes and whose `prev` is that of the last whole line. So the
-//!   file only ever grows, and can be append-only for the file system too.
+//!   file only ever grows, and can be append-only for the file system too. [`Resume`] does this.
 //!
 //! What follows the newest line is not protected by any later `prev`: cutting the tail off, or editing the last line, is
 //! noticed only against a [`Tip`] that was exported before (`42:9f86d0…`). Whoever can rewrite the whole file and every exported
@@ -31,5 +31,5 @@ mod line;
 mod verify;
 
 pub use hash::{GENESIS, Hash, Hasher, ParseHashError, digest, link};
-pub use line::{Gap, ParseTipError, SealError, Tip, seal_line};
+pub use line::{Gap, ParseTipError, Resume, SealError, Tip, seal_line};
 pub use verify::{Broken, Damage, Head, LINE_LIMIT, Verify, verify_lines};

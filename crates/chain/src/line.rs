@@ -137,6 +137,49 @@ impl Tip {
     }
 }
 
+/// Where a writer goes on in a file that is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    tip: Tip,
+    fragment: Vec<u8>,
+}
+
+impl Resume {
+    /// Looks at how a file ends: `end` is its last bytes, `whole` says that they are all of it. Two times [`crate::LINE_LIMIT`] of them are
+    /// always enough. `None` where they hold no whole line that is sealed, so that nobody can say where the chain stands.
+    #[must_use]
+    pub fn at_end(end: &[u8], whole: bool) -> Option<Self> {
+        let mut lines = end.rsplit(|byte| *byte == b'\n');
+        let fragment = lines.next().unwrap_or_default();
+        // Only the line feed is missing: the line itself holds and is the newest.
+        if let Some(tip) = Tip::of_line(fragment) {
+            return Some(Self { tip, fragment: fragment.to_vec() });
+        }
+        let tip = match lines.next() {
+            Some(line) => Tip::of_line(line)?,
+            None if whole => Tip::EMPTY,
+            None => return None,
+        };
+        Some(Self { tip, fragment: fragment.to_vec() })
+    }
+
+    /// What to write before the next line, in one piece with it, and where the chain stands then: nothing after a file that
+    /// ends well, else what ends the torn line and accounts for it. `time` is now, RFC 3339 in UTC.
+    ///
+    /// # Errors
+    /// As [`Tip::seal`].
+    pub fn lead(&self, time: &str) -> Result<(String, Tip), SealError> {
+        if self.fragment.is_empty() {
+            return Ok((String::new(), self.tip));
+        }
+        if Tip::of_line(&self.fragment) == Some(self.tip) {
+            return Ok(("\n".to_owned(), self.tip));
+        }
+        let (gap, tip) = self.tip.seal(&Gap::torn(time.to_owned(), &self.fragment))?;
+        Ok((format!("\n{gap}\n"), tip))
+    }
+}
+
 /// Seals a line after the one whose hash is `prev` for a caller that keeps the number itself.
 /// [`Tip::seal`] is the same with less to hold.
 ///
@@ -197,6 +240,23 @@ mod tests {
         for entry in [json!([1]), json!("x"), json!(null), json!({"seq": 1}), json!({"prev": "x"})] {
             assert!(matches!(Tip::EMPTY.seal(&entry), Err(SealError::Shape { .. })), "{entry}");
         }
+    }
+
+    #[test]
+    fn a_writer_goes_on_wherever_a_crash_cut_the_last_line() {
+        let (first, tip) = Tip::EMPTY.seal(&json!({"request": "status"})).unwrap();
+        let (second, _) = tip.seal(&json!({"request": "cycle"})).unwrap();
+        let file = format!("{first}\n{second}\n");
+        for cut in 0..=file.len() {
+            let resume = Resume::at_end(&file.as_bytes()[..cut], true).unwrap();
+            let (lead, tip) = resume.lead("2026-11-22T03:08:40.125Z").unwrap();
+            let (next, _) = tip.seal(&json!({"request": "stop"})).unwrap();
+            let healed = format!("{}{lead}{next}\n", &file[..cut]);
+            let head = crate::verify_lines(healed.as_bytes()).unwrap();
+            assert_eq!(head.hash, digest(next.as_bytes()), "cut at {cut}");
+        }
+        assert_eq!(Resume::at_end(b"no chain\n", true), None);
+        assert_eq!(Resume::at_end(b"the middle of a line", false), None);
     }
 
     #[test]

@@ -1,0 +1,334 @@
+//! The database: its schema, how it is opened, and how a batch of events is written in one transaction.
+
+use crate::encode::Entry;
+use crate::lock::{Lock, LockFailure};
+use breakglass_chain::{GENESIS, Hash, Tip};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use std::fs::OpenOptions;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The schema that this version writes, in `user_version`.
+pub(crate) const SCHEMA: i64 = 1;
+/// `application_id` of the file, so that another program's database is not taken for a journal: "bgjl".
+const APPLICATION: i64 = 0x6267_6a6c;
+
+/// Bodies are text, actors are JSON as they go to clients, hashes are raw bytes. A body that is absent was erased.
+const CREATE: &str = "
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  incident INTEGER,
+  at TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  body TEXT,
+  body_digest BLOB NOT NULL,
+  prev BLOB NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX events_of_incident ON events (incident, seq) WHERE incident IS NOT NULL;
+CREATE INDEX events_that_frame ON events (kind, seq)
+  WHERE kind IN ('incident-opened', 'incident-closed', 'server-started', 'server-stopped');
+";
+
+/// Why a journal could not be opened. Each says what to do; in each case the server can go on with
+/// [`crate::Journal::open_degraded`], which keeps events in memory only.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory or a file in it cannot be used.
+    #[error("the journal directory {path} cannot be used; check that it exists, is writable and not full", path = .path.display())]
+    Directory {
+        /// Which path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process has it open for writing.
+    #[error("another breakglass (process {holder}) is writing the journal in {path}; stop that one, or use it", path = .path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// What that process wrote of itself.
+        holder: String,
+    },
+    /// The database was written by a newer version.
+    #[error("the journal {path} has schema {found} and this version knows {known}; it was not touched; run the newer breakglass", path = .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// The file is a database of something else.
+    #[error("{path} is a database, but no journal of breakglass; it was not touched; give the journal another directory", path = .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no database, or a damaged one.
+    #[error("the journal {path} is damaged; it was not touched; move it aside (it may be salvaged) and start again", path = .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What the database engine said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The database engine could not open it.
+    #[error("the journal {path} cannot be opened; check its permissions and the free space", path = .path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What the database engine said.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, source },
+            _ => Self::Database { path, source },
+        }
+    }
+}
+
+/// Why a batch was not written. Nothing of it is in the database, as far as is known; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database file was moved or replaced while the server ran")]
+    Replaced,
+    #[error("somebody else wrote into the journal: it stands at {found}, {ours} was expected")]
+    Overtaken { found: Tip, ours: Tip },
+}
+
+/// What the database says when it is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) tip: Tip,
+    pub(crate) newest_incident: u64,
+    pub(crate) ended_in_order: Option<bool>,
+}
+
+pub(crate) struct Store {
+    connection: Connection,
+    path: PathBuf,
+    file: (u64, u64),
+    tip: Tip,
+    _lock: Lock,
+}
+
+pub(crate) fn database_path(dir: &Path) -> PathBuf {
+    dir.join("journal.db")
+}
+
+impl Store {
+    pub(crate) fn open(dir: &Path) -> Result<(Self, Standing), OpenError> {
+        let lock = Lock::take(&dir.join("journal.lock")).map_err(|failure| match failure {
+            LockFailure::Held(holder) => OpenError::InUse { path: dir.to_owned(), holder },
+            LockFailure::Io(source) => OpenError::Directory { path: dir.join("journal.lock"), source },
+        })?;
+        let path = database_path(dir);
+        // Made here and not by the engine, so that nobody else may read it.
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        made.and_then(|_file| std::fs::File::open(dir)?.sync_all())
+            .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+        let sqlite = |source| OpenError::from_sqlite(&path, source);
+        let connection = connect(&path).map_err(sqlite)?;
+        let standing = prepare(&connection, &path)?;
+        let file = identity(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+        Ok((Self { connection, path, file, tip: standing.tip, _lock: lock }, standing))
+    }
+
+    /// Writes all entries in one transaction and syncs it. On an error the database is as it was.
+    pub(crate) fn write(&mut self, batch: &[Arc<Entry>]) -> Result<Tip, WriteError> {
+        if identity(&self.path).ok() != Some(self.file) {
+            return Err(WriteError::Replaced);
+        }
+        let mut links = Vec::with_capacity(batch.len());
+        let mut prev = self.tip.hash;
+        for entry in batch {
+            let hash = entry.link(&prev);
+            links.push((entry, prev, hash));
+            prev = hash;
+        }
+        let transaction =
+            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let found = tip(&transaction)?;
+        // A commit that reported an error may have landed after all: then the database stands inside this batch.
+        let done = if found == self.tip {
+            0
+        } else {
+            let at = links
+                .iter()
+                .position(|(entry, _, hash)| entry.event.seq.0 == found.seq && *hash == found.hash);
+            at.ok_or(WriteError::Overtaken { found, ours: self.tip })? + 1
+        };
+        let mut erased = false;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO events (seq, incident, at, actor, kind, body, body_digest, prev, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            for (entry, prev, hash) in links.iter().skip(done) {
+                insert.execute(params![
+                    signed(entry.event.seq.0),
+                    entry.event.incident.map(|id| signed(id.0)),
+                    entry.at,
+                    entry.actor,
+                    entry.kind(),
+                    entry.body,
+                    entry.body_digest.as_bytes(),
+                    prev.as_bytes(),
+                    hash.as_bytes(),
+                ])?;
+                if let Some(which) = entry.erases {
+                    transaction
+                        .execute("UPDATE events SET body = NULL WHERE seq = ?1", params![signed(which.0)])?;
+                    erased = true;
+                }
+            }
+        }
+        transaction.commit()?;
+        if let Some((entry, _, hash)) = links.last() {
+            self.tip = Tip { seq: entry.event.seq.0, hash: *hash };
+        }
+        if erased {
+            // The old bytes are overwritten in the database (`secure_delete`) and still stand in the log beside it.
+            let cleaned =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+            if !matches!(cleaned, Ok(0)) {
+                tracing::warn!(
+                    "erased bytes stay in the write-ahead log until its next checkpoint, a reader holds it"
+                );
+            }
+        }
+        Ok(self.tip)
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(500))?;
+    connection.pragma_update(None, "cache_size", -1024)?;
+    Ok(connection)
+}
+
+/// Looks at what the file is before anything in it is changed, then sets it up.
+fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let found = number("user_version").map_err(sqlite)?;
+    let application = number("application_id").map_err(sqlite)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sqlite)?;
+    if application != APPLICATION && tables > 0 {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if found > SCHEMA {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    }
+    connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
+        .and_then(|_mode| connection.pragma_update(None, "synchronous", "FULL"))
+        .and_then(|()| connection.query_row("PRAGMA secure_delete = ON", [], |row| row.get::<_, i64>(0)))
+        .map_err(sqlite)?;
+    if tables == 0 {
+        let create = format!(
+            "BEGIN IMMEDIATE; {CREATE} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+        );
+        connection.execute_batch(&create).map_err(sqlite)?;
+    }
+    standing(connection).map_err(sqlite)
+}
+
+fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    let newest_incident = connection.query_row(
+        "SELECT coalesce(max(incident), 0) FROM events WHERE incident IS NOT NULL",
+        [],
+        |row| row.get::<_, i64>(0),
+    )?;
+    let last = connection
+        .query_row(
+            "SELECT kind FROM events WHERE kind IN ('server-started', 'server-stopped') ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| row.get::<_, String>(0),
+        )
+        .optional()?;
+    Ok(Standing {
+        tip: tip(connection)?,
+        newest_incident: newest_incident.unsigned_abs(),
+        ended_in_order: last.map(|kind| kind == "server-stopped"),
+    })
+}
+
+/// Number and hash of the newest event.
+pub(crate) fn tip(connection: &Connection) -> rusqlite::Result<Tip> {
+    let mut newest = connection.prepare_cached("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")?;
+    let found = newest
+        .query_row([], |row| {
+            Ok(Tip { seq: row.get::<_, i64>(0)?.unsigned_abs(), hash: Hash::from_bytes(row.get(1)?) })
+        })
+        .optional()?;
+    Ok(found.unwrap_or(Tip { seq: 0, hash: GENESIS }))
+}
+
+/// Numbers as SQLite has them.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A connection that can only read, for use beside the writer or without one.
+///
+/// # Errors
+/// As [`Store::open`], without the lock.
+pub(crate) fn open_to_read(dir: &Path) -> Result<Connection, OpenError> {
+    let path = database_path(dir);
+    let sqlite = |source| OpenError::from_sqlite(&path, source);
+    std::fs::metadata(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let usable = |connection: Connection| {
+        connection.busy_timeout(Duration::from_millis(500))?;
+        connection.pragma_update(None, "cache_size", -1024)?;
+        let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+        let application =
+            connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))?;
+        Ok((connection, found, application))
+    };
+    let opened = Connection::open_with_flags(&path, flags).and_then(usable);
+    let opened = match opened {
+        // A log that nobody may create (a read-only directory, a copy): readable as it stands when there is none.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && nothing_unwritten(dir) => {
+            let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            Connection::open_with_flags(format!("file:{text}?immutable=1"), flags).and_then(usable)
+        }
+        other => other,
+    };
+    let (connection, found, application) = opened.map_err(sqlite)?;
+    if application != APPLICATION {
+        return Err(OpenError::Foreign { path });
+    }
+    if found > SCHEMA {
+        return Err(OpenError::Newer { path, found, known: SCHEMA });
+    }
+    Ok(connection)
+}
+
+fn nothing_unwritten(dir: &Path) -> bool {
+    std::fs::metadata(dir.join("journal.db-wal")).map_or(true, |meta| meta.len() == 0)
+}
