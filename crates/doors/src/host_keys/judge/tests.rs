@@ -1,0 +1,1 @@
+//! Each way in which a host can be the right one or not.
