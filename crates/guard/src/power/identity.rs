@@ -1,0 +1,235 @@
+//! Which process is this VM's, beyond doubt, or why that cannot be said.
+//!
+//! Three witnesses: who listens on the monitor's socket (the kernel names it, whether or not it answers), the pid file, and
+//! the process that the guard itself started. A process counts only if it runs the configured program, and no two
+//! witnesses may name different ones. A command line is never read and no pattern is ever matched: VM 102 is not VM 1020.
+
+use super::directory::{Directory, Remembered};
+use super::proc_file;
+use crate::policy::Machine;
+use breakglass_protocol::ProcessIdentity;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt::socket_peercred};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What was found out about a VM's process.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// This one, held so that its number cannot come to mean another.
+    One(Process),
+    /// There is none: the VM is off.
+    Nothing,
+    /// That cannot be said; why, and what to look at. Nothing may be signalled and nothing started.
+    Doubt(String),
+}
+
+/// A process that is held by a descriptor of the kernel's.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) identity: ProcessIdentity,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// Holds the process, if it is still the one that was meant.
+    pub(super) fn hold(identity: ProcessIdentity) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(identity.pid).ok()?)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Looked at again with the descriptor in hand: from here on the number cannot be reused for another.
+        let stat = proc_file::stat(identity.pid)?;
+        (stat.start_ticks == identity.start_ticks).then_some(Self { identity, pidfd })
+    }
+
+    /// Sends the signal that cannot be ignored.
+    pub(super) fn kill(&self) -> std::io::Result<()> {
+        Ok(pidfd_send_signal(&self.pidfd, Signal::KILL)?)
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Waits until it has ended; whether it has.
+    pub(super) fn gone_within(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = rustix::time::Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], timeout.as_ref()) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(ready) => return ready > 0,
+                Err(_) => return !proc_file::runs(self.identity),
+            }
+        }
+    }
+}
+
+/// Looks at all three witnesses.
+pub(crate) fn find(machine: &Machine, directory: Option<&Directory>) -> Found {
+    let program = std::fs::canonicalize(machine.qmp.program()).unwrap_or_else(|_| machine.qmp.program().to_owned());
+    let witnesses = Witnesses {
+        listener: listener(&machine.qmp.socket),
+        filed: filed(&machine.qmp.pid_file),
+        remembered: directory.and_then(Directory::remembered).map(|Remembered { process, .. }| process),
+    };
+    match judge(&witnesses, |pid| look(pid, &program)) {
+        Ok(Some(identity)) => match Process::hold(identity) {
+            Some(process) => Found::One(process),
+            None => Found::Doubt(format!("process {} ended while it was looked at; ask again", identity.pid)),
+        },
+        Ok(None) => Found::Nothing,
+        Err(why) => Found::Doubt(why),
+    }
+}
+
+/// What the witnesses say, before it is believed.
+#[derive(Debug, Clone)]
+struct Witnesses {
+    listener: Listener,
+    filed: Filed,
+    remembered: Option<ProcessIdentity>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listener {
+    Nobody,
+    Pid(u32),
+    /// Somebody is there and the kernel does not name it.
+    Unnamed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Filed {
+    Absent,
+    /// And the file's age in seconds.
+    Pid { pid: u32, age: u64 },
+    Unreadable(String),
+}
+
+/// A living process, as far as it matters here.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    start_ticks: u64,
+    /// Seconds since it started.
+    age: u64,
+    runs_program: bool,
+}
+
+/// A clock that was set between the two readings may differ by this much, in seconds.
+const SLACK: u64 = 5;
+
+/// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives and what it runs.
+fn judge(witnesses: &Witnesses, look: impl Fn(u32) -> Option<Look>) -> Result<Option<ProcessIdentity>, String> {
+    let identity = |pid, seen: Look| ProcessIdentity { pid, start_ticks: seen.start_ticks };
+    let remembered = witnesses.remembered.filter(|it| look(it.pid).is_some_and(|seen| seen.start_ticks == it.start_ticks));
+
+    let filed = match &witnesses.filed {
+        Filed::Unreadable(why) => return Err(why.clone()),
+        Filed::Pid { pid: 0 | 1, .. } => return Err("the pid file holds 0 or 1, which is no VM; look at it and remove it".to_owned()),
+        Filed::Absent => None,
+        Filed::Pid { pid, age } => look(*pid).map(|seen| (*pid, seen, *age)),
+    };
+
+    if let Listener::Pid(pid) = witnesses.listener {
+        let Some(seen) = look(pid) else {
+            return Err(format!("process {pid}, which made the monitor's socket, has just ended; ask again"));
+        };
+        if !seen.runs_program {
+            return Err(format!("process {pid} listens on the monitor's socket and does not run the configured program"));
+        }
+        if let Some((other, ..)) = filed.filter(|(other, ..)| *other != pid) {
+            return Err(format!("the monitor's socket belongs to process {pid} and the pid file names process {other}"));
+        }
+        if let Some(other) = remembered.filter(|other| other.pid != pid) {
+            return Err(format!("the monitor's socket belongs to process {pid}, and process {} that was started for this VM still runs", other.pid));
+        }
+        return Ok(Some(identity(pid, seen)));
+    }
+
+    let Some((pid, seen, file_age)) = filed else {
+        return match (remembered, witnesses.listener) {
+            (Some(process), _) => Ok(Some(process)),
+            (None, Listener::Unnamed) => Err("somebody holds the monitor's socket and nothing names that process".to_owned()),
+            (None, _) => Ok(None),
+        };
+    };
+    match (remembered, witnesses.remembered) {
+        (Some(process), _) if process.pid == pid => return Ok(Some(process)),
+        (Some(process), _) => {
+            return Err(format!("the pid file names process {pid}, and process {} that was started for this VM still runs", process.pid));
+        }
+        // The number was reused: of the process that was started for this VM it is known that it ended.
+        (None, Some(ended)) if ended.pid == pid && !seen.runs_program && witnesses.listener == Listener::Nobody => return Ok(None),
+        (None, _) => {}
+    }
+    let doubt = |why: &str| {
+        let step = "find out whether the VM runs, then remove the pid file";
+        Err(format!("the pid file names process {pid}, which {why}: the number may have been reused; {step}"))
+    };
+    if !seen.runs_program {
+        return doubt("does not run the configured program");
+    }
+    if seen.age.saturating_add(SLACK) < file_age {
+        return doubt("started after that file was written");
+    }
+    Ok(Some(identity(pid, seen)))
+}
+
+fn look(pid: u32, program: &Path) -> Option<Look> {
+    let stat = proc_file::stat(pid).filter(|stat| !stat.is_gone())?;
+    let age = proc_file::age_seconds(stat.start_ticks).unwrap_or(0);
+    let runs = proc_file::program(pid);
+    let replaced = format!("{} (deleted)", program.display());
+    let runs_program = runs.is_some_and(|runs| runs == program || runs.as_os_str() == replaced.as_str());
+    Some(Look { start_ticks: stat.start_ticks, age, runs_program })
+}
+
+/// Who listens on the socket, by the kernel's word. Connecting never waits here: a full queue says as much.
+fn listener(path: &Path) -> Listener {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) else {
+        return Listener::Unnamed;
+    };
+    let Ok(address) = SocketAddrUnix::new(path) else {
+        return Listener::Unnamed;
+    };
+    match connect(&socket, &address) {
+        Ok(()) => match socket_peercred(&socket) {
+            Ok(peer) if peer.pid.as_raw_pid() > 1 => Listener::Pid(peer.pid.as_raw_pid().unsigned_abs()),
+            _ => Listener::Unnamed,
+        },
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Listener::Nobody,
+        Err(_) => Listener::Unnamed,
+    }
+}
+
+fn filed(path: &Path) -> Filed {
+    use rustix::fs::{Mode, OFlags, open};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let said = |why: &str| Filed::Unreadable(format!("the pid file {} {why}; look at it", path.display()));
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => std::fs::File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Filed::Absent,
+        Err(error) => return said(&format!("cannot be read ({error})")),
+    };
+    let Ok(metadata) = file.metadata() else {
+        return said("cannot be read");
+    };
+    let mut text = String::new();
+    use std::io::Read;
+    if !metadata.is_file() || file.take(64).read_to_string(&mut text).is_err() {
+        return said("is no file with a number");
+    }
+    let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let age = SystemTime::now().duration_since(written).unwrap_or_default().as_secs();
+    match text.trim().parse() {
+        Ok(pid) => Filed::Pid { pid, age },
+        Err(_) => said("holds no number"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

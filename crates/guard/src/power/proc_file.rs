@@ -1,0 +1,120 @@
+//! What `/proc` tells of one process. Only files that never wait for the process itself are read: `stat`, `exe`,
+//! `wchan`. Not `cmdline` and `environ`, which block while the process holds its memory map's lock.
+
+use breakglass_protocol::ProcessIdentity;
+use std::fs;
+use std::path::PathBuf;
+
+/// The fields of `/proc/PID/stat` that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// One letter: `R`, `S`, `D`, `T`, `Z`, …
+    pub(crate) state: char,
+    /// Processor time so far, user and system, in clock ticks.
+    pub(crate) cpu_ticks: u64,
+    /// Threads, the leader included.
+    pub(crate) threads: u64,
+    /// When it started, in clock ticks after boot.
+    pub(crate) start_ticks: u64,
+}
+
+impl Stat {
+    /// Whether nothing of the process runs any more. A leader that ended while another of its threads cannot is not
+    /// gone: that thread may still write to the disk image.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self.state, 'Z' | 'X') && self.threads <= 1
+    }
+}
+
+/// Reads `/proc/PID/stat`; `None` where there is no such process.
+pub(crate) fn stat(pid: u32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The command's name stands in parentheses and may hold any byte, so everything is counted from the last one.
+fn parse(text: &str) -> Option<Stat> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // proc(5) numbers the fields from 1; the first one here is the third.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        cpu_ticks: number(14)?.saturating_add(number(15)?),
+        threads: number(20)?,
+        start_ticks: number(22)?,
+    })
+}
+
+/// Whether this very process still runs.
+pub(crate) fn runs(identity: ProcessIdentity) -> bool {
+    stat(identity.pid).is_some_and(|stat| stat.start_ticks == identity.start_ticks && !stat.is_gone())
+}
+
+/// The identity of this process itself.
+pub(crate) fn own() -> Option<ProcessIdentity> {
+    let pid = std::process::id();
+    Some(ProcessIdentity { pid, start_ticks: stat(pid)?.start_ticks })
+}
+
+/// The program that the process runs, as the kernel names it; ` (deleted)` stands behind one that was replaced.
+pub(crate) fn program(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
+/// How the process waits, in words: of its first thread in state D, or else of its leader.
+pub(crate) fn waits(pid: u32) -> String {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().take(512);
+    let of = |directory: &str| {
+        let state = parse(&fs::read_to_string(format!("{directory}/stat")).ok()?)?.state;
+        let channel = fs::read_to_string(format!("{directory}/wchan")).unwrap_or_default();
+        let channel = if matches!(channel.trim(), "" | "0") { "an unnamed place".to_owned() } else { channel.trim().to_owned() };
+        Some((state, format!("state {state}, waits in {channel}")))
+    };
+    let stuck = tasks.filter_map(|task| of(&task.path().to_string_lossy())).find(|(state, _)| *state == 'D');
+    stuck.or_else(|| of(&format!("/proc/{pid}"))).map_or_else(|| "its state cannot be read".to_owned(), |(_, text)| text)
+}
+
+/// The id of the running kernel's boot: start times of processes count from it.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Seconds since the process started.
+pub(crate) fn age_seconds(start_ticks: u64) -> Option<u64> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime: f64 = text.split(' ').next()?.parse().ok()?;
+    let started = start_ticks / crate::sys::clock_ticks_per_second();
+    // Whole seconds are enough, and an uptime is never negative.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime in seconds fits")]
+    Some((uptime as u64).saturating_sub(started))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_shift_the_fields() {
+        let tail = "S 1 2 2 0 -1 4194304 1 2 3 4 50 7 1 2 20 0 6 0 4242 1 2";
+        let stat = parse(&format!("7 (a) R 1 (b)) {tail}")).unwrap();
+        assert_eq!(stat, Stat { state: 'S', cpu_ticks: 57, threads: 6, start_ticks: 4242 });
+        assert!(parse("7 (x").is_none() && parse("").is_none() && parse("7 (x) S 1").is_none());
+    }
+
+    #[test]
+    fn a_dead_leader_with_living_threads_is_not_gone() {
+        let mut stat = Stat { state: 'Z', cpu_ticks: 0, threads: 2, start_ticks: 1 };
+        assert!(!stat.is_gone());
+        stat.threads = 1;
+        assert!(stat.is_gone());
+    }
+
+    #[test]
+    fn knows_itself() {
+        let own = own().unwrap();
+        assert!(runs(own));
+        assert!(!runs(ProcessIdentity { start_ticks: own.start_ticks + 1, ..own }));
+        assert_eq!(program(own.pid), std::env::current_exe().ok());
+        assert!(waits(own.pid).starts_with("state "));
+    }
+}

@@ -1,0 +1,258 @@
+//! What the hypervisor's side shows of a VM, without asking the guest and within a bounded time.
+//!
+//! The monitor is asked twice, shortly, and is free in between: others wait for it too. What cannot be seen is said
+//! in a note, never guessed.
+
+use super::directory::Directory;
+use super::identity::{self, Found, Process};
+use super::{locks, monitor, now, operation_log, proc_file};
+use crate::console;
+use crate::policy::Machine;
+use breakglass_protocol::{BlockCounters, BlockSample, RunState, RunningJob, StagedChange, Status};
+use breakglass_qmp::{BlockStats, Client, Deadlined, Job, QmpError};
+use std::time::Instant;
+
+/// How many samples of the block counters are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    /// One: a person reads it, or a verb has just ended.
+    One,
+    /// Two, `sample_millis` apart: a program compares them.
+    Two,
+}
+
+/// What one short conversation with the monitor gave.
+struct Answer {
+    state: RunState,
+    millis: u64,
+    disks: Vec<BlockStats>,
+    jobs: Vec<Job>,
+    notes: Vec<String>,
+}
+
+/// Looks. `directory` may be missing, with the reason, where the host's `/run` is broken: everything else still answers.
+pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, samples: Samples) -> Status {
+    let mut notes = Vec::new();
+    if let Err(why) = directory {
+        notes.push(format!("operations cannot be told: {why}"));
+    }
+    let found = identity::find(machine, directory.ok());
+    let (process, doubt) = match found {
+        Found::One(process) => (Some(process), None),
+        Found::Nothing => (None, None),
+        Found::Doubt(why) => (None, Some(why)),
+    };
+    let off = process.is_none() && doubt.is_none();
+    let first = if off { None } else { Some(converse(machine)) };
+    let mut status = Status {
+        vm: machine.vm.clone(),
+        vm_id: machine.vm_id,
+        at: now(),
+        state: RunState::Stopped,
+        process: process.as_ref().map(|process| process.identity),
+        process_age_seconds: process.as_ref().and_then(|process| proc_file::age_seconds(process.identity.start_ticks)),
+        answered_in_millis: None,
+        samples: Vec::new(),
+        lock: locks::read(machine),
+        jobs: Vec::new(),
+        staged: Vec::new(),
+        passthrough: passthrough(&machine.qmp.command),
+        console: Vec::new(),
+        console_bytes: None,
+        last_operation: None,
+        notes,
+    };
+    if let Some(why) = &doubt {
+        status.notes.push(format!("the VM's process cannot be told: {why}"));
+    }
+    match first {
+        None => {}
+        Some(Ok(answer)) => {
+            status.state = answer.state;
+            status.answered_in_millis = Some(answer.millis);
+            status.notes.extend(answer.notes);
+            status.jobs = answer.jobs.into_iter().map(job).collect();
+            status.samples.push(sample(answer.disks, process.as_ref()));
+            if samples == Samples::Two {
+                second_sample(machine, process.as_ref(), &mut status);
+            }
+        }
+        Some(Err(error)) => {
+            status.state = if process.is_some() { RunState::Unresponsive } else { RunState::Unknown };
+            status.notes.push(monitor::sentence(&error));
+        }
+    }
+    if let Ok(directory) = directory {
+        status.last_operation = operation_log::newest(directory).map(operation_log::Operation::told);
+        stage(machine, directory, &mut status);
+    }
+    read_console(machine, &mut status);
+    status
+}
+
+/// The state in a sentence.
+pub(super) fn summary(status: &Status) -> String {
+    let process = status.process.map(|process| format!(" as process {}", process.pid)).unwrap_or_default();
+    format!("{} is {}{process}", status.vm, crate::report::state_word(&status.state))
+}
+
+fn converse(machine: &Machine) -> Result<Answer, QmpError> {
+    let begun = Instant::now();
+    monitor::ask(machine, |client| {
+        let status = client.query_status()?;
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut notes = Vec::new();
+        let disks = or_note(client.query_blockstats(), &mut notes);
+        let jobs = or_note(client.query_jobs(), &mut notes);
+        Ok(Answer { state: monitor::state(&status.status), millis, disks, jobs, notes })
+    })
+}
+
+fn or_note<T>(answer: Result<Vec<T>, QmpError>, notes: &mut Vec<String>) -> Vec<T> {
+    answer.unwrap_or_else(|error| {
+        notes.push(monitor::sentence(&error));
+        Vec::new()
+    })
+}
+
+fn second_sample(machine: &Machine, process: Option<&Process>, status: &mut Status) {
+    let ended = process.is_some_and(|process| process.gone_within(machine.patience.sample_gap));
+    if process.is_none() {
+        std::thread::sleep(machine.patience.sample_gap);
+    }
+    if ended {
+        status.notes.push("the process ended between the two samples".to_owned());
+        return;
+    }
+    match monitor::ask(machine, Client::<Deadlined>::query_blockstats) {
+        Ok(disks) => status.samples.push(sample(disks, process)),
+        Err(error) => status.notes.push(format!("no second sample: {}", monitor::sentence(&error))),
+    }
+}
+
+fn sample(disks: Vec<BlockStats>, process: Option<&Process>) -> BlockSample {
+    let ticks = process.and_then(|process| proc_file::stat(process.identity.pid)).map_or(0, |stat| stat.cpu_ticks);
+    let cpu_millis = ticks.saturating_mul(1000) / crate::sys::clock_ticks_per_second();
+    BlockSample { at: now(), disks: disks.into_iter().map(counters).collect(), cpu_millis }
+}
+
+fn counters(disk: BlockStats) -> BlockCounters {
+    BlockCounters {
+        device: disk.name().to_owned(),
+        reads: disk.stats.rd_operations,
+        writes: disk.stats.wr_operations,
+        flushes: disk.stats.flush_operations,
+        read_bytes: disk.stats.rd_bytes,
+        written_bytes: disk.stats.wr_bytes,
+        failed: disk.stats.failed(),
+    }
+}
+
+fn job(job: Job) -> RunningJob {
+    RunningJob { id: job.id, kind: job.kind, state: job.status }
+}
+
+/// What the next start changes, as far as it is known how the running process was started.
+fn stage(machine: &Machine, directory: &Directory, status: &mut Status) {
+    let Some(process) = status.process else {
+        return;
+    };
+    match directory.remembered().filter(|remembered| remembered.process == process) {
+        Some(remembered) => status.staged = differences(&remembered.command, &machine.qmp.command),
+        None => {
+            let why = "staged configuration cannot be told: the guard did not start this process";
+            status.notes.push(why.to_owned());
+        }
+    }
+}
+
+/// The options that differ between two command lines; an option and its value belong together.
+fn differences(running: &[String], staged: &[String]) -> Vec<StagedChange> {
+    let mut gone = options(running);
+    let mut fresh = Vec::new();
+    for option in options(staged) {
+        match gone.iter().position(|have| *have == option) {
+            Some(at) => {
+                gone.remove(at);
+            }
+            None => fresh.push(option),
+        }
+    }
+    let name = |option: &str| option.split(' ').next().unwrap_or_default().to_owned();
+    let mut changes = Vec::new();
+    for option in gone {
+        let counterpart = fresh.iter().position(|other| name(other) == name(&option));
+        let staged = counterpart.map(|at| fresh.remove(at));
+        changes.push(StagedChange { running: Some(option), staged });
+    }
+    changes.extend(fresh.into_iter().map(|option| StagedChange { running: None, staged: Some(option) }));
+    changes
+}
+
+fn options(command: &[String]) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    for word in command {
+        match options.last_mut() {
+            Some(last) if !word.starts_with('-') && last.starts_with('-') && !last.contains(' ') => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => options.push(word.clone()),
+        }
+    }
+    options
+}
+
+/// Devices of the host that the configured command hands to the VM, by QEMU's driver word.
+fn passthrough(command: &[String]) -> Vec<String> {
+    let drivers = command.iter().flat_map(|word| word.split(','));
+    drivers.map(|part| part.strip_prefix("driver=").unwrap_or(part)).filter(|part| part.starts_with("vfio-") || *part == "usb-host").map(str::to_owned).collect()
+}
+
+fn read_console(machine: &Machine, status: &mut Status) {
+    let Some(path) = &machine.qmp.console else {
+        return;
+    };
+    match console::read_signs(path, status.at) {
+        Ok((signs, bytes)) => {
+            status.console = signs;
+            status.console_bytes = Some(bytes);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => status.notes.push(format!("the console log {} cannot be read: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn staged_changes_are_told_option_by_option() {
+        let running = words("/q -m 192 -S -drive a -drive b -no-reboot");
+        let staged = words("/q -m 256 -S -drive b -drive c -device x");
+        let told: Vec<(Option<String>, Option<String>)> =
+            differences(&running, &staged).into_iter().map(|change| (change.running, change.staged)).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            told,
+            [
+                (text("-m 192"), text("-m 256")),
+                (text("-drive a"), text("-drive c")),
+                (text("-no-reboot"), None),
+                (None, text("-device x"))
+            ]
+        );
+        assert!(differences(&running, &running).is_empty());
+    }
+
+    #[test]
+    fn passthrough_is_named_by_driver() {
+        let command = words("/q -device vfio-pci,host=01:00.0 -device driver=vfio-ap -device virtio-net -drive file=vfio-x.img");
+        assert_eq!(passthrough(&command), ["vfio-pci", "vfio-ap"]);
+    }
+}

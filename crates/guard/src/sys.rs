@@ -1,0 +1,127 @@
+//! The few calls that have no safe interface: fork, descriptors, signal dispositions, the environment.
+//!
+//! Everything here relies on one fact: the guard never starts a thread. Nothing here decides anything.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+/// Which side of a fork this is.
+pub(crate) enum Forked {
+    /// The parent; the child's process id.
+    Parent(u32),
+    /// The child. It must end with [`leave`].
+    Child,
+}
+
+/// Splits the process in two.
+///
+/// # Errors
+/// What the kernel says: too many processes, too little memory.
+pub(crate) fn fork() -> io::Result<Forked> {
+    // SAFETY: the guard is single-threaded (no thread is ever spawned in this crate or by its dependencies), so the
+    // child finds every lock of the allocator and the standard library in a consistent state.
+    let pid = unsafe { libc::fork() };
+    match u32::try_from(pid) {
+        Err(_) => Err(io::Error::last_os_error()),
+        Ok(0) => Ok(Forked::Child),
+        Ok(pid) => Ok(Forked::Parent(pid)),
+    }
+}
+
+/// Ends a forked child at once: no destructor, no buffer and no exit handler of the parent runs twice.
+pub(crate) fn leave(code: u8) -> ! {
+    // SAFETY: `_exit` takes any integer and does not return.
+    unsafe { libc::_exit(i32::from(code)) }
+}
+
+/// Forgets every environment variable, whoever set it.
+pub(crate) fn clear_environment() {
+    // SAFETY: no other thread reads the environment, and no reference into it is held: `var_os` copies.
+    unsafe { libc::clearenv() };
+}
+
+/// Puts `descriptor` in the place of standard input, output or error.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn replace_standard(descriptor: BorrowedFd<'_>, place: Standard) -> io::Result<()> {
+    // SAFETY: both are valid descriptor numbers; what stood at 0, 1 or 2 is closed, and the standard library holds
+    // no more than the number of these three.
+    let result = unsafe { libc::dup2(descriptor.as_raw_fd(), place as RawFd) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// One of the three standard descriptors.
+#[derive(Debug, Clone, Copy)]
+#[repr(i32)]
+pub(crate) enum Standard {
+    /// 0.
+    Input = 0,
+    /// 1.
+    Output = 1,
+    /// 2.
+    Error = 2,
+}
+
+/// Makes every descriptor above the standard three close on exec, so that no child inherits one by accident.
+pub(crate) fn close_on_exec_above_standard() {
+    let flag = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: only sets a flag; no descriptor is closed here.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, flag) };
+}
+
+/// Closes every descriptor above the standard three but one. Only for a forked child that ends with [`leave`].
+pub(crate) fn close_all_above_standard_but(kept: BorrowedFd<'_>) {
+    let kept = kept.as_raw_fd();
+    let ranges = [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), i32::MAX)];
+    for (first, last) in ranges {
+        if first <= last {
+            // SAFETY: the child of a fork never runs the destructors that own these descriptors (it ends with
+            // `_exit`), so none of them is closed a second time.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    }
+}
+
+/// Which signals a session may send when it ends, and what shall happen then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionSignals {
+    /// They do nothing: the process outlives its session.
+    Ignored,
+    /// As a program expects them when it starts.
+    Default,
+}
+
+/// Sets what hang-up, interrupt, termination and broken pipes do.
+pub(crate) fn session_signals(what: SessionSignals) {
+    let action = match what {
+        SessionSignals::Ignored => libc::SIG_IGN,
+        SessionSignals::Default => libc::SIG_DFL,
+    };
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
+        // SAFETY: both actions are constants of the system; no handler of ours is installed.
+        unsafe { libc::signal(signal, action) };
+    }
+}
+
+/// Clock ticks in a second, the unit of the times in `/proc/PID/stat`.
+pub(crate) fn clock_ticks_per_second() -> u64 {
+    // SAFETY: reads a constant of the system.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
+}
+
+/// Whether the kernel calls its clock synchronised (by NTP or the like). Changes nothing.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn clock_synchronised() -> io::Result<bool> {
+    // SAFETY: `timex` is a struct of integers, for which all zero is a value; `modes` of zero asks and sets nothing.
+    let mut clock: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills the struct that we own.
+    let state = unsafe { libc::adjtimex(&raw mut clock) };
+    if state < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(clock.status & libc::STA_UNSYNC == 0)
+}
