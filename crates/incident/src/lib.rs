@@ -17,3 +17,6 @@ pub use markdown::markdown;
 pub use material::material_since;
 pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
 pub use words::{Row, RowKind, duration, row};
+
+#[cfg(test)]
+mod tests;
