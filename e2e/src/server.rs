@@ -54,11 +54,11 @@ impl Server {
         let (passwords, tokens) = (folder.join("passwords"), folder.join("tokens"));
         std::fs::create_dir_all(folder)?;
         std::fs::create_dir_all(state)?;
-        let line = made(&binary, &["password", PERSON.0], Some(PERSON.1))?;
+        let (line, _) = made(&binary, &["password", PERSON.0], PERSON.1)?;
         std::fs::write(&passwords, line)?;
-        let shown = made(&binary, &["token", "test"], None)?;
-        let (token, line) = token_and_line(&shown)?;
+        let (line, said) = made(&binary, &["token", "test"], "")?;
         std::fs::write(&tokens, line)?;
+        let token = said.lines().last().context("`breakglass token` showed no token")?.trim().to_owned();
         let fleet = folder.join("fleet.toml");
         let web = format!(
             "\n[web]\nlisten = [\"{address}\"]\npassword_file = {passwords:?}\ntoken_file = {tokens:?}\nsecure_cookies = false\n"
@@ -155,20 +155,19 @@ impl Drop for Server {
     }
 }
 
-fn made(binary: &Path, arguments: &[&str], input: Option<&str>) -> Result<String> {
-    let mut child =
-        Command::new(binary).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), input) {
-        use std::io::Write;
-        writeln!(stdin, "{text}")?;
+/// Output and error output of the binary, given one line of input.
+fn made(binary: &Path, arguments: &[&str], input: &str) -> Result<(String, String)> {
+    let mut command = Command::new(binary);
+    let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        use std::io::Write as _;
+        // A command that reads nothing may have ended already.
+        let _ = writeln!(stdin, "{input}");
     }
     let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
-        bail!("`breakglass {}` failed", arguments.join(" "));
+        bail!("`breakglass {}` failed: {said}", arguments.join(" "));
     }
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-fn token_and_line(shown: &str) -> Result<(String, String)> {
-    bail!("the output of `breakglass token` is not read yet: {shown}")
+    Ok((String::from_utf8(output.stdout)?, said))
 }

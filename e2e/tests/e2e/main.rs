@@ -4,6 +4,9 @@
 //! as it takes to trust them.
 
 
-
+mod crash;
 mod house;
+mod journey;
+mod together;
+mod walls;
 mod wedges;

@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: every figure beside its comparison, taken in one run, printed as one table.
+//!
+//! Absolute times on a shared machine move by a third from one run to the next. So each row alternates between ours
+//! and what it is compared with, states the ratio of the medians, and shows the spread. Nothing here fails a build.
+
+mod events;
+mod guard;
+mod measure;
+mod server;
+mod ssh;
+mod table;
+
+use anyhow::Result;
+use table::Table;
+
+fn main() -> Result<()> {
+    let mut table = Table::default();
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|word| word == name);
+    if wanted("guard") {
+        guard::rows(&mut table)?;
+    }
+    if wanted("ssh") {
+        ssh::rows(&mut table)?;
+    }
+    if wanted("server") {
+        server::rows(&mut table)?;
+    }
+    if wanted("events") {
+        events::rows(&mut table)?;
+    }
+    table.print();
+    Ok(())
+}
