@@ -1,1 +1,98 @@
 //! The pages, the JSON API, live events and identity.
+//!
+//! Everything that changes something calls one function of `recovery`; nothing here decides, locks, retries or
+//! remembers. This crate names neither the lab nor what prepares hosts: a caller that has panels of its own (the demo)
+//! hands in a router, and that router stands behind the same gate.
+#![forbid(unsafe_code)]
+
+mod api;
+mod app;
+mod assets;
+mod config;
+mod forms;
+mod gate;
+mod headers;
+mod identity;
+mod live;
+mod pages;
+mod problem;
+mod routes;
+mod server;
+mod shows;
+
+pub use config::WebConfig;
+pub use identity::{Visitor, Way};
+pub use pages::layout::{ExtraLink, csrf_field, extra_page};
+pub use routes::{Kind, ROUTES, Route, Who};
+pub use server::{Listening, ServeError};
+
+use app::{App, Shared};
+use axum::{Router, middleware};
+use breakglass_recovery::Desk;
+use identity::Identity;
+use std::future::Future;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What a caller adds to the pages.
+#[derive(Default)]
+pub struct Extra {
+    /// Routes of its own. They get a [`Visitor`] as an extension, and every form of theirs carries [`csrf_field`]. It
+    /// must bring no fallback, and no path that the table has.
+    pub router: Router,
+    /// A link to them in the bar.
+    pub link: Option<ExtraLink>,
+}
+
+/// Listens where the configuration says, and answers until `shutdown` ends.
+///
+/// # Errors
+/// [`ServeError`], before anything was answered.
+pub async fn serve(
+    desk: Desk,
+    config: WebConfig,
+    extra: Extra,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let listening = Listening::bind(&config.listen).await?;
+    serve_on(listening, desk, config, extra, shutdown).await;
+    Ok(())
+}
+
+/// The same on sockets that are open already, so that the caller can print their ports first.
+pub async fn serve_on(
+    listening: Listening,
+    desk: Desk,
+    config: WebConfig,
+    extra: Extra,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let stop = CancellationToken::new();
+    let identity = Identity::new(&config).await;
+    for fault in identity.faults().await {
+        tracing::warn!(fault, "identity");
+    }
+    let app = App(Arc::new(Shared {
+        desk,
+        identity,
+        link: extra.link,
+        version: config.version.clone(),
+        body_timeout: config.body_timeout,
+        stop: stop.clone(),
+    }));
+    let router = routes::router()
+        .method_not_allowed_fallback(shows::not_so)
+        .fallback(shows::nothing)
+        .with_state(app.clone())
+        .merge(extra.router)
+        .layer(middleware::from_fn_with_state(app, gate::gate));
+    let running = listening.run(router, &config, stop.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        () = running.as_mut() => {}
+        () = shutdown => {
+            stop.cancel();
+            running.await;
+        }
+    }
+}

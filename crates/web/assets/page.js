@@ -1,0 +1,215 @@
+// Comfort only: every page works without this file. It counts seconds on, keeps one confirm step open at a time, tells
+// when the line is down, and takes in what the server sends while the page is open.
+"use strict";
+
+const find = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// Seconds count on from what the server said, by this device's clock; its time of day does not matter.
+const born = new WeakMap();
+const words = (s) => {
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+};
+const tick = () => {
+  if (document.hidden) return;
+  for (const place of all("[data-tick]")) {
+    if (!born.has(place)) born.set(place, performance.now());
+    const passed = Math.floor((performance.now() - born.get(place)) / 1000);
+    const text = words(Number(place.dataset.tick) + passed);
+    if (place.textContent !== text) place.textContent = text;
+  }
+};
+setInterval(tick, 1000);
+document.addEventListener("visibilitychange", tick);
+tick();
+
+// A confirm step: a fold with a red button inside. One at a time; Escape leaves it.
+const steps = () => all("details").filter((fold) => find(".fire", fold));
+const openStep = () => steps().find((fold) => fold.open);
+document.addEventListener("toggle", (event) => {
+  const fold = event.target;
+  if (!(fold instanceof HTMLDetailsElement) || !find(".fire", fold)) return;
+  if (fold.open) {
+    for (const other of steps()) if (other !== fold && !other.contains(fold) && !fold.contains(other)) other.open = false;
+  } else if (waiting && !openStep()) {
+    refresh();
+  }
+}, true);
+addEventListener("keydown", (event) => {
+  const fold = event.key === "Escape" && openStep();
+  if (!fold) return;
+  fold.open = false;
+  find("summary", fold).focus();
+});
+// A link to a confirm step opens it; browsers without this script scroll to it, and one touch more opens it.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='#']");
+  const form = link && document.getElementById(link.hash.slice(1));
+  const fold = form && form.closest("details");
+  if (fold) fold.open = true;
+});
+
+// A second touch on the same button must not send twice. Coming back to the page makes it whole again.
+addEventListener("submit", (event) => {
+  const pressed = event.submitter;
+  if (pressed) setTimeout(() => { pressed.disabled = true; });
+});
+addEventListener("pageshow", (event) => {
+  if (event.persisted) for (const button of all("button:disabled")) button.disabled = false;
+});
+
+// The line.
+const notice = document.createElement("p");
+notice.className = "banner lit work";
+notice.setAttribute("role", "status");
+const say = (text, href) => {
+  notice.replaceChildren();
+  const lamp = document.createElement(href ? "a" : "span");
+  lamp.className = "lamp work";
+  lamp.textContent = text;
+  if (href) lamp.href = href;
+  notice.append(lamp);
+  if (!notice.isConnected) find(".bar").after(notice);
+};
+const hush = () => notice.remove();
+const lost = "Your line is down. What you see is old. Anything you started goes on.";
+addEventListener("offline", () => say(lost));
+
+// What comes in while the page is open.
+const { stream, parts } = document.body.dataset;
+let source = null;
+let heard = performance.now();
+let newest = 0;
+let waiting = false;
+let asked = null;
+let trouble = null;
+
+const part = (html) => {
+  const shape = document.createElement("template");
+  shape.innerHTML = html;
+  return shape.content;
+};
+
+// Replaces a part of the page and keeps what the reader has opened, chosen or scrolled there.
+const replace = (fresh) => {
+  const old = document.getElementById(fresh.id);
+  if (!old) return;
+  for (const fold of all("details[id]", old)) {
+    const same = fold.open && find(`#${CSS.escape(fold.id)}`, fresh);
+    if (same) same.open = true;
+  }
+  const focus = old.contains(document.activeElement) && document.activeElement.id;
+  const top = old.scrollTop;
+  old.replaceWith(fresh);
+  fresh.scrollTop = top;
+  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+};
+
+const refresh = () => {
+  clearTimeout(asked);
+  asked = setTimeout(async () => {
+    // Nobody's finger is moved under an open confirm step, and what it shows stays what they read: the server answers a
+    // press that has become old with what has happened since.
+    const step = openStep();
+    if (step) {
+      waiting = true;
+      if (!find(".since", step)) {
+        const told = document.createElement("p");
+        told.className = "since small";
+        told.setAttribute("role", "status");
+        told.textContent = "Something has happened since you opened this. Close it to see, or press: you are told before anything is sent.";
+        find(".fire", step).before(told);
+      }
+      return;
+    }
+    waiting = false;
+    try {
+      const answer = await fetch(parts, { credentials: "same-origin", headers: { accept: "text/html" } });
+      if (!answer.ok) return;
+      const content = part(await answer.text());
+      const title = find("title", content);
+      if (title) document.title = title.textContent;
+      for (const fresh of all("[data-part]", content)) replace(fresh);
+      tick();
+    } catch {
+      // The stream tells when the line is down.
+    }
+  }, 250);
+};
+
+const onRow = (event) => {
+  const { seq, html, fill, state } = JSON.parse(event.data);
+  const log = document.getElementById("rows");
+  if (seq && seq <= newest) return;
+  if (seq) newest = seq;
+  const content = part(html || "");
+  if (fill) document.getElementById(fill)?.replaceChildren(content);
+  else if (log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
+  if (state) refresh();
+};
+
+const onOutput = (event) => {
+  const { command, text } = JSON.parse(event.data);
+  const out = find(`[data-output="${Number(command)}"]`);
+  if (!out) return;
+  const atEnd = out.scrollHeight - out.scrollTop - out.clientHeight < 40;
+  out.append(text);
+  if (out.textContent.length > 262144) out.textContent = out.textContent.slice(-131072);
+  if (atEnd) out.scrollTop = out.scrollHeight;
+};
+
+const onHead = (event) => {
+  const content = part(JSON.parse(event.data).html);
+  if (content.firstElementChild) replace(content.firstElementChild);
+  tick();
+};
+
+const listen = () => {
+  source?.close();
+  const url = new URL(stream, location.href);
+  if (newest) url.searchParams.set("after", newest);
+  source = new EventSource(url);
+  const alive = (then) => (event) => {
+    heard = performance.now();
+    then(event);
+  };
+  source.onopen = alive(() => {
+    clearTimeout(trouble);
+    trouble = null;
+    hush();
+  });
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) {
+      // Refused for good, most likely logged out; an answer of another kind is tried again.
+      say("This page is no longer live. Load it again, or log in again.", location.href);
+      setTimeout(listen, 15000);
+    } else {
+      trouble ??= setTimeout(() => say(lost), 3000);
+    }
+  };
+  source.addEventListener("row", alive(onRow));
+  source.addEventListener("output", alive(onOutput));
+  source.addEventListener("head", alive(onHead));
+  source.addEventListener("state", alive(refresh));
+  source.addEventListener("beat", alive(() => {}));
+};
+
+if (stream && "EventSource" in window) {
+  listen();
+  // A phone that slept has a stream that only looks alive.
+  const revive = () => {
+    if (!document.hidden && performance.now() - heard > 40000) {
+      heard = performance.now();
+      listen();
+      refresh();
+    }
+  };
+  document.addEventListener("visibilitychange", revive);
+  setInterval(revive, 10000);
+  addEventListener("online", () => { listen(); refresh(); });
+  addEventListener("pagehide", () => source?.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
+}

@@ -1,0 +1,82 @@
+//! What the handlers share.
+
+use crate::identity::{Identity, Visitor};
+use crate::pages::layout::{ExtraLink, Frame, Place};
+use crate::problem::Problem;
+use breakglass_incident::{Event, IncidentId};
+use breakglass_journal::Keeping;
+use breakglass_recovery::{Desk, TargetView};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The desk, who may come to it, and what belongs to this server alone. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(pub(crate) Arc<Shared>);
+
+/// What is behind an [`App`].
+pub(crate) struct Shared {
+    pub(crate) desk: Desk,
+    pub(crate) identity: Identity,
+    pub(crate) link: Option<ExtraLink>,
+    pub(crate) version: String,
+    pub(crate) body_timeout: Duration,
+    /// Cancelled when the server goes down: open streams end then.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What stands in the bar of every page.
+pub(crate) struct Around {
+    open: Vec<IncidentId>,
+    not_keeping: Option<String>,
+    changed_keys: usize,
+}
+
+impl Shared {
+    /// Reads what the bar shows. Nothing is asked of anybody.
+    pub(crate) fn around(&self) -> Around {
+        let not_keeping = match self.desk.journal.keeping() {
+            Keeping::Ok => None,
+            Keeping::NotKeeping { since, why, missing } => {
+                Some(format!("{why}, since {}, {missing} events so far", since.time_of_day()))
+            }
+        };
+        Around {
+            open: self.desk.board.targets().iter().filter_map(|target| target.incident).collect(),
+            not_keeping,
+            changed_keys: breakglass_recovery::changed_host_keys(&self.desk).len(),
+        }
+    }
+
+    /// The frame of a page.
+    pub(crate) fn frame<'a>(&'a self, around: &'a Around, visitor: &'a Visitor, place: Place) -> Frame<'a> {
+        Frame {
+            visitor,
+            place,
+            open: &around.open,
+            link: self.link.as_ref(),
+            not_keeping: around.not_keeping.as_deref(),
+            changed_keys: around.changed_keys,
+            version: &self.version,
+        }
+    }
+
+    /// A target of the fleet.
+    pub(crate) fn target(&self, name: &str) -> Result<TargetView, Problem> {
+        self.desk.board.target(name).ok_or_else(|| Problem::no_target(name))
+    }
+
+    /// All events of an incident; a problem where it has none.
+    pub(crate) async fn events(&self, incident: IncidentId) -> Result<Vec<Event>, Problem> {
+        let events = self.desk.journal.incident(incident).await;
+        if events.is_empty() { Err(Problem::no_incident(incident)) } else { Ok(events) }
+    }
+}

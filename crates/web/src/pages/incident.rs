@@ -1,0 +1,110 @@
+//! The page of one incident, and of a target that has none.
+
+use super::confirm::Context;
+use super::layout::csrf;
+use super::words::{ticking, verb_going_on};
+use super::{act, head, row};
+use breakglass_fleet::Fleet;
+use breakglass_incident::{CommandId, Event, View};
+use breakglass_triage::Health;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// The parts that change as events come in: banner, head and the column for acting.
+pub(crate) fn parts(fleet: &Fleet, context: &Context<'_>, view: Option<&View>) -> (Markup, Markup, Markup) {
+    let recovered = view.is_some_and(|view| view.closed.is_none() && act::is_back(view));
+    let head = head::head(fleet, context.target, recovered, context.now);
+    (banner(context, view), head, act::column(context, view))
+}
+
+fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {
+    let Some(running) = view.and_then(|view| view.running.as_ref()) else { return html! {} };
+    html! {
+        p.banner.lit.work {
+            span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (running.by) }
+            " " (ticking(running.since, context.now))
+        }
+    }
+}
+
+/// Everything below the banner.
+pub(crate) fn main(context: &Context<'_>, parts: (Markup, Markup), events: &[Event], open: bool) -> Markup {
+    let (head, act) = parts;
+    html! {
+        (head)
+        div.two {
+            (act)
+            section.stack aria-labelledby="log" {
+                div.row.apart { h2 #log { "What happened" } a.small.tap href="#say" { "To the newest" } }
+                (timeline(context, events))
+                (say(context, open))
+            }
+        }
+    }
+}
+
+fn timeline(context: &Context<'_>, events: &[Event]) -> Markup {
+    let ends: BTreeMap<CommandId, _> = events.iter().filter_map(row::end_of).collect();
+    html! {
+        ol.log #rows aria-live="polite" aria-relevant="additions" {
+            @for event in events {
+                @if let Some(row) = row::row(event, ends.get(&CommandId(event.seq.0)), context.now) { (row) }
+            }
+        }
+        @if events.is_empty() {
+            p.quiet { "Nothing yet. A verb, a command or a note begins an incident, and everything is kept there." }
+        }
+    }
+}
+
+fn say(context: &Context<'_>, open: bool) -> Markup {
+    let name = &context.target.name;
+    let repair = context.target.doors.iter().any(|door| door.kind == "repair");
+    html! {
+        div #say.stack {
+            @if repair {
+                form.stack method="post" action=(context.action("run")) {
+                    div {
+                        label for="command" { "A command on " (name) }
+                        input #command.mono name="command" required maxlength="4096" autocapitalize="none"
+                            autocorrect="off" spellcheck="false" autocomplete="off";
+                    }
+                    (csrf(context.visitor))
+                    div.sends { button { "Run on " (name) } }
+                    p.small.quiet { "Through the repair door, as whoever the door is for. What it writes is kept here." }
+                }
+            }
+            @if open {
+                form.stack method="post" action=(context.action("note")) {
+                    div { label for="text" { "A note" } textarea #text name="text" rows="2" required maxlength="16384" {} }
+                    (csrf(context.visitor))
+                    div.sends { button { "Keep the note" } }
+                }
+            } @else if context.incident.is_none() {
+                form.stack method="post" action=(context.action("open")) {
+                    div { label for="reason" { "Open an incident for " (name) }
+                        input #reason name="reason" required maxlength="500" placeholder="What is wrong, in a sentence"; }
+                    (csrf(context.visitor))
+                    div.sends { button { "Open an incident" } }
+                }
+            }
+        }
+    }
+}
+
+/// `devvm not serving · incident 41`
+pub(crate) fn title(context: &Context<'_>, view: Option<&View>) -> String {
+    let name = &context.target.name;
+    let state = match (view.and_then(|view| view.running.as_ref()), context.target.health) {
+        (Some(running), _) => format!("{} {name}", verb_going_on(running.verb)),
+        (None, Health::Down) => format!("■ {name} is not serving"),
+        (None, Health::Degraded) => format!("▲ {name} is in trouble"),
+        (None, Health::Good) if view.is_some_and(act::is_back) => format!("{name} is back"),
+        (None, Health::Good) => format!("{name} answers"),
+        (None, Health::Unknown) => format!("{name} not seen yet"),
+    };
+    match context.incident {
+        Some(incident) => format!("{state} · incident {incident}"),
+        None => format!("{state} · breakglass"),
+    }
+}

@@ -1,0 +1,183 @@
+//! Small words that every page needs: durations, states, and text from elsewhere made harmless to read.
+
+use breakglass_protocol::{RunState, Status, Timestamp, Verb};
+use breakglass_triage::Health;
+use maud::{Markup, html};
+
+/// `4 min 12 s`, `38 s`, `2 h 5 min`, `3 d 4 h`.
+pub(crate) fn duration(millis: u64) -> String {
+    let seconds = millis / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// `0.4 s`, `38 s`: for what took less than a minute, to a tenth.
+pub(crate) fn took(millis: u64) -> String {
+    if millis < 60_000 { format!("{}.{} s", millis / 1000, millis % 1000 / 100) } else { duration(millis) }
+}
+
+/// `1.3 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{}.{} KB", bytes / 1000, bytes % 1000 / 100),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+/// How long ago, counted on by the script.
+pub(crate) fn ticking(since: Timestamp, now: Timestamp) -> Markup {
+    let millis = now.millis_since(since);
+    html! { span data-tick=(millis / 1000) { (duration(millis)) } }
+}
+
+/// A moment: the time of day, with its date where that is another day than `now`'s.
+pub(crate) fn moment(at: Timestamp, now: Timestamp) -> Markup {
+    let whole = at.to_string();
+    let date = whole.get(..10).unwrap_or_default();
+    let same_day = now.to_string().starts_with(date);
+    html! { time datetime=(whole) { @if !same_day { (date) " " } (at.time_of_day()) } }
+}
+
+/// The class of a lamp.
+pub(crate) const fn lamp(health: Health) -> &'static str {
+    match health {
+        Health::Good => "lamp good",
+        Health::Unknown => "lamp unknown",
+        Health::Degraded => "lamp work",
+        Health::Down => "lamp down",
+    }
+}
+
+/// How a target does, in two words.
+pub(crate) const fn answering(health: Health) -> &'static str {
+    match health {
+        Health::Good => "Answering",
+        Health::Unknown => "Not seen yet",
+        Health::Degraded => "In trouble",
+        Health::Down => "Not serving",
+    }
+}
+
+/// A verb as it stands on a button.
+pub(crate) const fn verb_title(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Status => "Status",
+        Verb::Forensics => "Forensics",
+        Verb::Reset => "Reset",
+        Verb::Stop => "Stop",
+        Verb::Start => "Start",
+        Verb::Cycle => "Cycle",
+    }
+}
+
+/// A verb that is going on.
+pub(crate) const fn verb_going_on(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Status => "Looking at",
+        Verb::Forensics => "Capturing forensics of",
+        Verb::Reset => "Resetting",
+        Verb::Stop => "Stopping",
+        Verb::Start => "Starting",
+        Verb::Cycle => "Cycling",
+    }
+}
+
+/// The state of a VM in the hypervisor's word.
+pub(crate) fn run_state(state: &RunState) -> (&'static str, String) {
+    let (lamp, word) = match state {
+        RunState::Running => ("lamp good", "running"),
+        RunState::Stopped => ("lamp down", "off"),
+        RunState::Paused => ("lamp down", "paused"),
+        RunState::IoError => ("lamp down", "disk error"),
+        RunState::InternalError => ("lamp down", "internal error"),
+        RunState::GuestPanicked => ("lamp down", "panicked"),
+        RunState::Prelaunch => ("lamp work", "not let go"),
+        RunState::Unresponsive => ("lamp down", "silent"),
+        RunState::Other(other) => return ("lamp work", clean(other)),
+        RunState::Unknown => ("lamp unknown", "not seen"),
+    };
+    (lamp, word.to_owned())
+}
+
+/// Completed guest writes a second, from the two samples of one status.
+pub(crate) fn writes_per_second(status: &Status) -> Option<f64> {
+    let (first, last) = (status.samples.first()?, status.samples.last()?);
+    let millis = last.at.millis_since(first.at);
+    if millis == 0 {
+        return None;
+    }
+    let total = |sample: &breakglass_protocol::BlockSample| sample.disks.iter().map(|disk| disk.writes).sum::<u64>();
+    let writes = u32::try_from(total(last).saturating_sub(total(first))).unwrap_or(u32::MAX);
+    let millis = u32::try_from(millis).unwrap_or(u32::MAX);
+    Some(f64::from(writes) * 1000.0 / f64::from(millis))
+}
+
+/// What a presser was shown, as it is kept in the journal with the press.
+pub(crate) fn shown(status: Option<&Status>) -> String {
+    let Some(status) = status else { return "not seen".to_owned() };
+    let (_, state) = run_state(&status.state);
+    let writes = writes_per_second(status).map_or_else(|| "?".to_owned(), |rate| format!("{rate:.0}"));
+    let lock = status.lock.as_ref().map_or_else(|| "none".to_owned(), |lock| clean(&lock.kind));
+    format!("{state} writes={writes} lock={lock}")
+}
+
+/// Text that a machine or a person wrote, without what would act on a reader rather than be read: terminal escapes go,
+/// other control characters and marks that turn the direction of writing become visible.
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut rest),
+            '\n' | '\t' => out.push(c),
+            '\r' if rest.peek() == Some(&'\n') => {}
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => out.push('\u{fffd}'),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Skips what follows an ESC: a control sequence up to its final byte, an operating-system command up to its end, or
+/// one character.
+fn skip_escape(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match rest.next() {
+        Some('[') => while rest.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+        Some(']') => while rest.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_reader_is_taken_out_or_shown() {
+        for (text, seen) in [
+            ("a\u{1b}[31mred\u{1b}[0m", "ared"),
+            ("\u{1b}]0;title\u{7}x", "x"),
+            ("a\r\nb\tc", "a\nb\tc"),
+            ("pass\u{202e}drow", "pass\u{fffd}drow"),
+            ("nul\0 bell\u{7}", "nul\u{fffd} bell\u{fffd}"),
+            ("<script>", "<script>"),
+        ] {
+            assert_eq!(clean(text), seen);
+        }
+    }
+
+    #[test]
+    fn durations_name_their_units() {
+        for (millis, text) in [(900, "0 s"), (252_000, "4 min 12 s"), (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h")] {
+            assert_eq!(duration(millis), text);
+        }
+        assert_eq!(took(2_849), "2.8 s");
+        assert_eq!(size(1_340_000), "1.3 MB");
+    }
+}

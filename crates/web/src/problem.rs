@@ -1,0 +1,93 @@
+//! An answer that is not the one hoped for: what happened, what to do now, what still works. The API gets it as JSON,
+//! a browser as a page.
+
+use crate::pages::layout;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+/// What went wrong, in words for the one who asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) error: String,
+    pub(crate) what_now: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>, what_now: impl Into<String>) -> Self {
+        Self { status, error: error.into(), what_now: what_now.into() }
+    }
+
+    pub(crate) fn no_target(name: &str) -> Self {
+        let shown = name.escape_debug();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("The fleet has no target “{shown}”."),
+            "The fleet page lists all targets; one is declared by a power or repair door in fleet.toml.",
+        )
+    }
+
+    pub(crate) fn no_incident(number: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("There is no incident {number}."),
+            "The list of incidents shows all that are kept.",
+        )
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.", "The fleet page leads to everything.")
+    }
+
+    pub(crate) fn into_page(self) -> Response {
+        let body = html! {
+            div.stack {
+                h1 { (self.error) }
+                p { (self.what_now) }
+                p.row { a.tap href="/" { "To the fleet" } a.tap href="/incidents" { "To the incidents" } }
+                p.quiet.small { "Nothing that runs was stopped by this. The command line works without this page: "
+                    code { "breakglass status" } }
+            }
+        };
+        (self.status, layout::bare(&self.error, &body)).into_response()
+    }
+
+    pub(crate) fn into_json(self) -> Response {
+        let body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// A problem that is shown as a page.
+#[derive(Debug)]
+pub(crate) struct PageProblem(pub(crate) Problem);
+
+impl From<Problem> for PageProblem {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for PageProblem {
+    fn into_response(self) -> Response {
+        self.0.into_page()
+    }
+}
+
+/// A problem that is answered as JSON.
+#[derive(Debug)]
+pub(crate) struct ApiProblem(pub(crate) Problem);
+
+impl From<Problem> for ApiProblem {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        self.0.into_json()
+    }
+}
