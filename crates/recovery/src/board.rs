@@ -8,7 +8,7 @@ use breakglass_fleet::Fleet;
 use breakglass_incident::IncidentId;
 use breakglass_protocol::{OperationId, Phase, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Normal, Triage, Wedge};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -81,8 +81,10 @@ pub struct TargetView {
     /// What is usual for it.
     pub normal: Normal,
     /// The newest answer of its hypervisor.
+    #[serde(serialize_with = "shared")]
     pub status: Option<Arc<Status>>,
     /// The newest triage.
+    #[serde(serialize_with = "shared")]
     pub triage: Option<Arc<Triage>>,
     /// The verb that is running on it.
     pub running: Option<RunningView>,
@@ -182,6 +184,13 @@ impl Board {
         self.shared.changed.subscribe()
     }
 
+    /// Puts a view in the place of the target of that name, for a page that is shown without a fleet behind it. Does
+    /// nothing for a name that is no target.
+    pub fn place(&self, view: TargetView) {
+        let name = view.name.clone();
+        self.update(&name, |held| *held = view);
+    }
+
     /// Changes one target and tells everyone who waits. Does nothing for a name that is no target.
     pub(crate) fn update(&self, name: &str, change: impl FnOnce(&mut TargetView)) {
         if let Some(view) = self.shared.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
@@ -239,6 +248,10 @@ impl TargetView {
         }
         self.writes.push_back(rate);
     }
+}
+
+fn shared<T: Serialize, S: Serializer>(value: &Option<Arc<T>>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_deref().serialize(serializer)
 }
 
 fn unseen(fleet: &Fleet, name: &str, only_hypervisor: bool) -> TargetView {

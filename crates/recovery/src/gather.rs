@@ -5,10 +5,10 @@
 use crate::power::{NoStatus, status};
 use crate::prober::{banner, reach_of, says_not_found};
 use crate::record::keep;
-use crate::{Desk, watch};
+use crate::{Desk, normals};
 use breakglass_doors::{Ask, End, refusing_port};
 use breakglass_incident::{Actor, EventBody, IncidentId};
-use breakglass_triage::{Evidence, HypervisorView, Inside, Reach, Triage, diagnose};
+use breakglass_triage::{Action, Evidence, HypervisorView, Inside, ROOT_PREFIX, Reach, Triage, diagnose};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub async fn triage(desk: &Desk, who: &Actor, target: &str, incident: Option<Inc
     let began = Instant::now();
     let evidence = gather(desk, target).await;
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let triage = Triage { millis: took, ..diagnose(&evidence) };
+    let triage = as_this_door_does(desk, target, diagnose(&evidence, took));
     let shown = Arc::new(triage.clone());
     desk.board.update(target, |view| {
         view.triage = Some(shown);
@@ -45,12 +45,20 @@ pub async fn triage(desk: &Desk, who: &Actor, target: &str, incident: Option<Inc
     triage
 }
 
+/// Triage recommends commands as for a door that becomes root by `sudo`; this door may have another way.
+fn as_this_door_does(desk: &Desk, target: &str, mut triage: Triage) -> Triage {
+    if let (Action::Run(command), Some(door)) = (&mut triage.action, desk.fleet.repair_door(target)) {
+        *command = command.replace(ROOT_PREFIX, &door.become_root);
+    }
+    triage
+}
+
 async fn gather(desk: &Desk, target: &str) -> Evidence {
     let at = desk.now();
-    let normal = watch::normal_of(desk, target);
     let (reach, refusing_port, inside, hypervisor) =
         tokio::join!(reach(desk, target), refusal(desk, target), inside(desk, target), hypervisor(desk, target));
-    Evidence { at, reach, refusing_port, inside, hypervisor, normal: normal.await }
+    let normal = normals::normal(desk, target).await;
+    Evidence { at, reach, refusing_port, inside, hypervisor, normal }
 }
 
 async fn reach(desk: &Desk, target: &str) -> Reach {

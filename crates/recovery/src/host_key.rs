@@ -4,6 +4,7 @@ use crate::Desk;
 use crate::record::keep;
 use breakglass_doors::{End, HostKeyState};
 use breakglass_incident::{Actor, EventBody};
+use std::collections::HashMap;
 
 /// Why a key was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

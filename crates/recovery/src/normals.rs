@@ -3,6 +3,7 @@
 //! A convenience, no record: where it cannot be read or written the watch learns anew.
 
 use crate::Desk;
+use breakglass_protocol::Timestamp;
 use breakglass_triage::{Normal, NormalLearner};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,12 +16,23 @@ const DISK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What an earlier run learnt as normal for a target; all absent where nothing was.
 #[must_use]
-pub fn learnt(state: &Path, target: &str) -> Normal {
-    read(state).remove(target).map(|learner| learner.normal(None)).unwrap_or_default()
+pub fn learnt(state: &Path, target: &str, now: Timestamp) -> Normal {
+    read(state).remove(target).map(|learner| learner.normal(now)).unwrap_or_default()
 }
 
-/// Gives each target's prober what an earlier run learnt.
-pub async fn recall(desk: &Desk) {
+/// What is normal for a target, as far as it has been learnt. A look that hangs does not hold this up: then what the
+/// board shows has to do.
+pub(crate) async fn normal(desk: &Desk, target: &str) -> Normal {
+    let prober = desk.board.prober(target);
+    match prober.try_lock() {
+        Ok(prober) => prober.learner.normal(desk.now()),
+        Err(_) => desk.board.target(target).map(|view| view.normal).unwrap_or_default(),
+    }
+}
+
+/// Gives each target's prober what an earlier run learnt. The watch does it by itself; a command line that triages
+/// without a server calls it first.
+pub async fn recall_normals(desk: &Desk) {
     let state = desk.fleet.state.clone();
     let read = tokio::task::spawn_blocking(move || read(&state));
     let Ok(Ok(all)) = tokio::time::timeout(DISK_DEADLINE, read).await else { return };
@@ -34,10 +46,8 @@ pub(crate) async fn save(desk: &Desk) {
     let mut all = BTreeMap::new();
     for view in desk.board.targets() {
         let prober = desk.board.prober(&view.name);
-        // A look that is going on is not waited for; it will be written down the next time.
-        if let Ok(prober) = prober.try_lock() {
-            all.insert(view.name, prober.learner.clone());
-        }
+        let learner = prober.lock().await.learner.clone();
+        all.insert(view.name, learner);
     }
     let state = desk.fleet.state.clone();
     let written = tokio::task::spawn_blocking(move || write(&state, &all));

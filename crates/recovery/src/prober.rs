@@ -4,7 +4,7 @@
 
 use crate::judge::{Look, SyncSeen, Verdict, judge};
 use crate::power::{NoStatus, status};
-use crate::{Desk, WriteRate};
+use crate::{Desk, TargetView, WriteRate};
 use breakglass_doors::{Ask, Banner, End, ssh_banner};
 use breakglass_fleet::{Door, split_address};
 use breakglass_protocol::{BlockSample, ProcessIdentity, Status, SyncProbe};
@@ -41,7 +41,6 @@ pub(crate) struct Prober {
     sync: Option<Outstanding<SyncSeen>>,
     status: Option<Outstanding<Result<Box<Status>, NoStatus>>>,
     newest: Option<(ProcessIdentity, BlockSample)>,
-    well_in: Option<ProcessIdentity>,
     pub(crate) learner: NormalLearner,
 }
 
@@ -65,19 +64,15 @@ impl Prober {
         let before = seen.and_then(|status| self.sample_before(status));
         let rates = seen.and_then(|status| self.learn(desk, target, status));
         let look = Look {
+            at: desk.now(),
             reach,
             sync,
             hypervisor: hypervisor.map(|answer| answer.map_err(|why| why.to_string())),
             hypervisor_silent: silent,
             before,
-            well_in: self.well_in,
             normal: self.learner.normal(desk.now()),
         };
         let verdict = judge(&look);
-        let process = look.hypervisor.as_ref().and_then(|answer| answer.as_ref().ok()?.process);
-        if verdict.state.health == Health::Good {
-            self.well_in = process.or(self.well_in);
-        }
         self.learner.well(desk.now(), verdict.state.health == Health::Good);
         show(desk, target, &look, rates);
         verdict
@@ -125,7 +120,7 @@ fn rates(before: &BlockSample, now: &BlockSample) -> Option<Rates> {
 
 fn show(desk: &Desk, target: &str, look: &Look, rates: Option<Rates>) {
     let at = desk.now();
-    let status = look.hypervisor.as_ref().and_then(|answer| answer.as_ref().ok()).map(|status| Arc::new((**status).clone()));
+    let status = look.status().map(|status| Arc::new(status.clone()));
     let power = look.hypervisor.as_ref().map(|answer| match answer {
         Ok(_) => (Health::Good, "opens".to_owned()),
         Err(why) => (Health::Down, why.clone()),
@@ -275,4 +270,18 @@ async fn sync_probe(desk: &Desk, door: &Door) -> SyncSeen {
 /// `sudo` answers 1 and words where the command it should run is not there.
 pub(crate) fn says_not_found(stderr: &[u8]) -> bool {
     String::from_utf8_lossy(stderr).contains("not found")
+}
+
+/// One look at one target, shown on the board, and what the board says then. `None` for a name that is no target.
+pub async fn look_now(desk: &Desk, target: &str) -> Option<TargetView> {
+    desk.board.target(target)?;
+    let verdict = desk.board.prober(target).lock().await.look(desk, target).await;
+    let now = desk.now();
+    desk.board.update(target, |view| {
+        view.health = verdict.state.health;
+        view.sentence = verdict.state.sentence;
+        view.wedge = verdict.state.wedge;
+        view.since = view.since.or(Some(now));
+    });
+    desk.board.target(target)
 }

@@ -46,6 +46,8 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::LoggedIn { .. }
         | EventBody::LoginRefused { .. }
         | EventBody::Note { .. }
-        | EventBody::Gap { .. } => None,
+        | EventBody::Gap { .. }
+        | EventBody::Erased { .. }
+        | EventBody::Removed { .. } => None,
     }
 }

@@ -76,7 +76,7 @@ pub struct CommandEnd {
 pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunError> {
     let running = start(desk, who, run).await?;
     let (desk, command) = (desk.clone(), running.command);
-    tokio::spawn(async move { running.to_the_end(&desk).await });
+    tokio::spawn(async move { running.to_the_end(&desk, None).await });
     Ok(command)
 }
 
@@ -85,9 +85,27 @@ pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunErro
 /// # Errors
 /// [`RunError`], when nothing was sent.
 pub async fn run_to_end(desk: &Desk, who: Actor, run: Run) -> Result<CommandEnd, RunError> {
+    awaited(desk, who, run, None).await
+}
+
+/// The same, with all output also sent on as it comes, as bytes and however much it is. A reader that is slow holds the
+/// far end up; one that goes away does not.
+///
+/// # Errors
+/// [`RunError`], when nothing was sent.
+pub async fn run_into(desk: &Desk, who: Actor, run: Run, sink: mpsc::Sender<Chunk>) -> Result<CommandEnd, RunError> {
+    awaited(desk, who, run, Some(sink)).await
+}
+
+async fn awaited(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    sink: Option<mpsc::Sender<Chunk>>,
+) -> Result<CommandEnd, RunError> {
     let running = start(desk, who, run).await?;
     let (desk, command) = (desk.clone(), running.command);
-    let end = tokio::spawn(async move { running.to_the_end(&desk).await }).await;
+    let end = tokio::spawn(async move { running.to_the_end(&desk, sink).await }).await;
     Ok(end.unwrap_or_else(|error| CommandEnd {
         command,
         exit: None,
@@ -135,7 +153,7 @@ async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
 }
 
 impl Running {
-    async fn to_the_end(self, desk: &Desk) -> CommandEnd {
+    async fn to_the_end(self, desk: &Desk, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
         let began = Instant::now();
         let (sender, chunks) = mpsc::channel(64);
         let (doors, name, command, deadline) =
@@ -143,7 +161,7 @@ impl Running {
         let request = tokio::spawn(async move {
             doors.run(Ask { door: &name, command, deadline, stdout_limit: KEPT }, sender).await
         });
-        let output = self.stream(desk, chunks).await;
+        let output = self.stream(desk, chunks, sink).await;
         let end = request.await.unwrap_or_else(|error| End::LineLost { reason: error.to_string() });
         host_key::tell_if_changed(desk, &self.door.name, &end).await;
         let exit = match &end {
@@ -178,20 +196,25 @@ impl Running {
     }
 
     /// Passes output on as it comes, a few frames a second at most, and keeps it.
-    async fn stream(&self, desk: &Desk, mut chunks: mpsc::Receiver<Chunk>) -> Output {
-        let mut output = Output::default();
+    async fn stream(
+        &self,
+        desk: &Desk,
+        mut chunks: mpsc::Receiver<Chunk>,
+        sink: Option<mpsc::Sender<Chunk>>,
+    ) -> Output {
+        let mut output = Output { sink, ..Output::default() };
         let mut told = 0;
         let mut open = true;
         while open {
             let Some(chunk) = chunks.recv().await else { break };
-            output.take(&chunk);
+            output.take(chunk).await;
             let window = tokio::time::sleep(COALESCE);
             tokio::pin!(window);
             loop {
                 tokio::select! {
                     () = &mut window => break,
                     more = chunks.recv() => match more {
-                        Some(chunk) => output.take(&chunk),
+                        Some(chunk) => output.take(chunk).await,
                         None => {
                             open = false;
                             break;
@@ -235,14 +258,20 @@ impl Running {
 struct Output {
     kept: Vec<u8>,
     dropped: usize,
+    sink: Option<mpsc::Sender<Chunk>>,
 }
 
 impl Output {
-    fn take(&mut self, chunk: &Chunk) {
-        let (Chunk::Stdout(bytes) | Chunk::Stderr(bytes)) = chunk;
+    async fn take(&mut self, chunk: Chunk) {
+        let (Chunk::Stdout(bytes) | Chunk::Stderr(bytes)) = &chunk;
         let room = KEPT.saturating_sub(self.kept.len()).min(bytes.len());
         self.kept.extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.dropped += bytes.len() - room;
+        if let Some(sink) = &self.sink
+            && sink.send(chunk).await.is_err()
+        {
+            self.sink = None;
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Watches every target until `shutdown` ends; then writes down what it learnt.
 pub async fn watch(desk: Desk, shutdown: impl Future<Output = ()> + Send) {
-    normals::recall(&desk).await;
+    normals::recall_normals(&desk).await;
     let names: Vec<String> = desk.board.targets().into_iter().map(|view| view.name).collect();
     let count = u32::try_from(names.len()).unwrap_or(u32::MAX).max(1);
     let interval = desk.fleet.watch.interval.max(Duration::from_millis(50));
