@@ -1,0 +1,22 @@
+//! The looking half of the guard through its built binary: facts, probes, captures; with disks that really hang and a
+//! real QEMU. What needs root says so and is left out without it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test should stop loudly"
+)]
+
+mod look {
+    pub(crate) mod capture;
+    pub(crate) mod facts;
+    pub(crate) mod frozen;
+    pub(crate) mod qemu;
+}
+
+/// The built guard.
+fn guard() -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_breakglass-guard"));
+    command.stdin(std::process::Stdio::null());
+    command
+}
