@@ -149,7 +149,10 @@ fn record(words: &[OsString]) -> Result<Invocation, String> {
             Ok(Invocation::RecordVerify { file: file.into(), head: Some(head) })
         }
         [what, file] if what == "head" => Ok(Invocation::RecordHead { file: file.into() }),
-        _ => Err("`record` is followed by `verify FILE`, `verify FILE --head SEQ:HASH` or `head FILE`".to_owned()),
+        _ => {
+            Err("`record` is followed by `verify FILE`, `verify FILE --head SEQ:HASH` or `head FILE`"
+                .to_owned())
+        }
     }
 }
 
@@ -204,8 +207,13 @@ impl Options {
     /// An operation id and a token become file names.
     fn file_name(&mut self, name: &str) -> Result<String, String> {
         let id = self.text(name)?;
-        let sound = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if sound { Ok(id) } else { Err(format!("the value of `{name}` is not made of letters, digits and `-`")) }
+        let sound =
+            !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if sound {
+            Ok(id)
+        } else {
+            Err(format!("the value of `{name}` is not made of letters, digits and `-`"))
+        }
     }
 }
 

@@ -98,7 +98,13 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
 
     // 5. Act.
     let Allowed { verb, machine, json } = allowed;
-    let caller = power::Caller { door, source: &surroundings.source, state_dir: &policy.state_dir, report: &report, json };
+    let caller = power::Caller {
+        door,
+        source: &surroundings.source,
+        state_dir: &policy.state_dir,
+        report: &report,
+        json,
+    };
     let acted = power::act(verb, machine, &caller);
 
     // 6. Report, and record how it ended. An operation that this caller started is recorded by its runner, which
@@ -108,7 +114,8 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
     if !acted.runner_records
         && let breakglass_protocol::Line::Finished { outcome, refusal, .. } = &line
     {
-        let (word, rule) = refusal.as_ref().map_or((Word::Allow, None), |refusal| (Word::Deny, Some(refusal.rule)));
+        let (word, rule) =
+            refusal.as_ref().map_or((Word::Allow, None), |refusal| (Word::Deny, Some(refusal.rule)));
         let mut entry = entry(door, surroundings, word, rule, Some(*outcome));
         entry.operation = acted.operation;
         keep(&mut record, &entry, Durable::No);
@@ -122,11 +129,23 @@ fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, repo
     let hint = "every request is refused until root mends it at the host".to_owned();
     let refusal = Refusal { rule: Rule::Configuration, reason, hint };
     let code = report.end(&Ending::unconfigured(refusal).line(clock::now()));
-    record::only_syslog(&entry(door, surroundings, Word::Deny, Some(Rule::Configuration), Some(Outcome::Refused)));
+    record::only_syslog(&entry(
+        door,
+        surroundings,
+        Word::Deny,
+        Some(Rule::Configuration),
+        Some(Outcome::Refused),
+    ));
     code
 }
 
-fn entry(door: &Door, from: &Surroundings, decision: Word, rule: Option<Rule>, outcome: Option<Outcome>) -> Entry {
+fn entry(
+    door: &Door,
+    from: &Surroundings,
+    decision: Word,
+    rule: Option<Rule>,
+    outcome: Option<Outcome>,
+) -> Entry {
     Entry {
         time: clock::now(),
         user: from.user.clone(),
@@ -168,7 +187,8 @@ fn account() -> String {
     let name = passwd.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         let name = OsStr::from_bytes(fields.next()?).to_str()?;
-        let sound = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        let sound =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         (sound && fields.nth(1)? == uid.to_string().as_bytes()).then(|| name.to_owned())
     });
     name.unwrap_or(fallback)

@@ -3,7 +3,8 @@
 //! A client that went away takes nothing with it: writes that fail are dropped, never retried and never a panic.
 
 use breakglass_protocol::{
-    ConsoleSignKind, EndedBy, Line, Outcome, PartOutcome, Phase, Refusal, RunState, Status, Timestamp, exit, render_line,
+    ConsoleSignKind, EndedBy, Line, Outcome, PartOutcome, Phase, Refusal, RunState, Status, Timestamp, exit,
+    render_line,
 };
 use std::io::Write;
 
@@ -25,12 +26,24 @@ impl Ending {
 
     /// It was carried out, and the promised state was not seen.
     pub(crate) fn not_observed(message: String) -> Self {
-        Self { outcome: Outcome::NotObserved, exit: exit::BUSY_OR_TIMEOUT, message, refusal: None, status: None }
+        Self {
+            outcome: Outcome::NotObserved,
+            exit: exit::BUSY_OR_TIMEOUT,
+            message,
+            refusal: None,
+            status: None,
+        }
     }
 
     /// The hypervisor did not do it.
     pub(crate) fn failed(message: String) -> Self {
-        Self { outcome: Outcome::Failed, exit: exit::HYPERVISOR_UNAVAILABLE, message, refusal: None, status: None }
+        Self {
+            outcome: Outcome::Failed,
+            exit: exit::HYPERVISOR_UNAVAILABLE,
+            message,
+            refusal: None,
+            status: None,
+        }
     }
 
     /// The guard itself could not.
@@ -61,7 +74,13 @@ impl Ending {
 
     /// A stronger verb took over.
     pub(crate) fn superseded(message: String) -> Self {
-        Self { outcome: Outcome::Superseded, exit: exit::BUSY_OR_TIMEOUT, message, refusal: None, status: None }
+        Self {
+            outcome: Outcome::Superseded,
+            exit: exit::BUSY_OR_TIMEOUT,
+            message,
+            refusal: None,
+            status: None,
+        }
     }
 
     /// With the state that was seen at the end.
@@ -139,10 +158,15 @@ fn plain(line: &Line) -> Option<String> {
             let joined = if *joined { "was running already: joined" } else { "accepted" };
             Some(format!("{verb} {vm}: {joined}{id}; it completes although this connection may end"))
         }
-        Line::Progress { at, phase, note, .. } => Some(format!("{}  {:<15} {note}", at.time_of_day(), phase_word(*phase))),
+        Line::Progress { at, phase, note, .. } => {
+            Some(format!("{}  {:<15} {note}", at.time_of_day(), phase_word(*phase)))
+        }
         Line::Forensics { part, outcome, millis, media, base64, .. } => {
             let size = base64.len() / 4 * 3;
-            Some(format!("          forensics: {part}: {} in {millis} ms, about {size} bytes of {media}", part_word(*outcome)))
+            Some(format!(
+                "          forensics: {part}: {} in {millis} ms, about {size} bytes of {media}",
+                part_word(*outcome)
+            ))
         }
         Line::Output { text, .. } => Some(text.clone()),
         Line::Finished { .. } => None,
@@ -207,13 +231,22 @@ fn plain_status(status: &Status) -> String {
     }
     for disk in status.samples.last().iter().flat_map(|sample| &sample.disks) {
         let (reads, writes, failed) = (disk.reads, disk.writes, disk.failed);
-        lines.push(format!("disk {}: {reads} reads, {writes} writes, {failed} failed", printable(&disk.device)));
+        lines.push(format!(
+            "disk {}: {reads} reads, {writes} writes, {failed} failed",
+            printable(&disk.device)
+        ));
     }
     if let Some(lock) = &status.lock {
-        let fate = if lock.clearable { "a cycle clears it" } else { "start and cycle are refused while it stands" };
+        let fate =
+            if lock.clearable { "a cycle clears it" } else { "start and cycle are refused while it stands" };
         lines.push(format!("lock: {}; {fate}", printable(&lock.kind)));
     }
-    lines.extend(status.jobs.iter().map(|job| format!("job {}: {} {}", printable(&job.id), printable(&job.kind), job.state)));
+    lines.extend(
+        status
+            .jobs
+            .iter()
+            .map(|job| format!("job {}: {} {}", printable(&job.id), printable(&job.kind), job.state)),
+    );
     for change in &status.staged {
         let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
         lines.push(format!("staged: {} instead of {}", side(&change.staged), side(&change.running)));
@@ -228,7 +261,10 @@ fn plain_status(status: &Status) -> String {
             (None, true) => "running".to_owned(),
             (None, false) => "its runner was killed half way".to_owned(),
         };
-        lines.push(format!("last operation: {} {} at {}: {fate}", operation.verb, operation.id, operation.accepted));
+        lines.push(format!(
+            "last operation: {} {} at {}: {fate}",
+            operation.verb, operation.id, operation.accepted
+        ));
     }
     lines.extend(status.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n")

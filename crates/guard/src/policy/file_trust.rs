@@ -60,7 +60,8 @@ fn walk(path: &Path) -> Result<PathBuf, String> {
             continue;
         }
         let next = here.join(&step);
-        let stat = statat(rustix::fs::CWD, &next, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| unreadable(&next, error))?;
+        let stat = statat(rustix::fs::CWD, &next, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| unreadable(&next, error))?;
         judge(&next, &stat, Place::Entry)?;
         match stat.st_mode & 0o170_000 {
             LINK => {
@@ -68,7 +69,8 @@ fn walk(path: &Path) -> Result<PathBuf, String> {
                 if links > MOST_LINKS {
                     return Err(format!("{}: too many symbolic links", path.display()));
                 }
-                let target = readlinkat(rustix::fs::CWD, &next, Vec::new()).map_err(|error| unreadable(&next, error))?;
+                let target = readlinkat(rustix::fs::CWD, &next, Vec::new())
+                    .map_err(|error| unreadable(&next, error))?;
                 let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
                 if target.is_absolute() {
                     here = PathBuf::from("/");
@@ -104,7 +106,9 @@ fn judge_directory(path: &Path) -> Result<(), String> {
 }
 
 fn judge(path: &Path, stat: &Stat, place: Place) -> Result<(), String> {
-    let refused = |what: &str, remedy: &str| Err(format!("{} {what}: nothing that it says is believed; {remedy}", path.display()));
+    let refused = |what: &str, remedy: &str| {
+        Err(format!("{} {what}: nothing that it says is believed; {remedy}", path.display()))
+    };
     let owner = stat.st_uid;
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return refused(&format!("belongs to user {owner}"), "`chown root:root` it");
@@ -119,7 +123,10 @@ fn judge(path: &Path, stat: &Stat, place: Place) -> Result<(), String> {
         Place::File => others_write,
     };
     if wrong {
-        return refused(&format!("may be written to by others (mode {:04o})", stat.st_mode & 0o7777), "`chmod go-w` it");
+        return refused(
+            &format!("may be written to by others (mode {:04o})", stat.st_mode & 0o7777),
+            "`chmod go-w` it",
+        );
     }
     if place == Place::File && stat.st_mode & 0o170_000 != REGULAR {
         return refused("is no regular file", "name a regular file");
@@ -149,12 +156,15 @@ mod tests {
         fs::create_dir(&directory).unwrap();
         fs::write(&file, "x").unwrap();
         mode(&directory, 0o755);
-        for (bits, believed) in [(0o644, true), (0o600, true), (0o664, false), (0o646, false), (0o666, false)] {
+        for (bits, believed) in [(0o644, true), (0o600, true), (0o664, false), (0o646, false), (0o666, false)]
+        {
             mode(&file, bits);
             assert_eq!(read_trusted(&file).is_ok(), believed, "file {bits:o}");
         }
         mode(&file, 0o644);
-        for (bits, believed) in [(0o755, true), (0o775, false), (0o757, false), (0o777, false), (0o1777, true)] {
+        for (bits, believed) in
+            [(0o755, true), (0o775, false), (0o757, false), (0o777, false), (0o1777, true)]
+        {
             mode(&directory, bits);
             assert_eq!(read_trusted(&file).is_ok(), believed, "directory {bits:o}");
         }
@@ -186,7 +196,14 @@ mod tests {
     fn never_waits_on_a_fifo() {
         let scratch = tempfile::tempdir().unwrap();
         let fifo = scratch.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
         assert!(read_trusted(&fifo).unwrap_err().contains("no regular file"));
     }
 }

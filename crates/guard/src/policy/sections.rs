@@ -123,7 +123,8 @@ impl Default for ForensicsSection {
 /// A sentence with the file and, where it is known, the line.
 pub(super) fn resolve(text: &str, path: &Path) -> Result<Policy, String> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
+        let line =
+            error.span().map_or(1, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
         format!("{} line {line}: {}", path.display(), one_line(error.message()))
     })?;
     policy(file).map_err(|reason| format!("{}: {reason}", path.display()))
@@ -139,7 +140,9 @@ fn policy(file: File) -> Result<Policy, String> {
         (Some(vm), Some(qmp), machines) if machines.is_empty() => vec![MachineSection { vm, name, qmp }],
         (None, None, machines) if !machines.is_empty() && name.is_none() => machines,
         _ => {
-            return Err("[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM".into());
+            return Err(
+                "[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM".into(),
+            );
         }
     };
     let patience = Patience {
@@ -166,7 +169,10 @@ fn policy(file: File) -> Result<Policy, String> {
         if machines.iter().any(|have| have.vm == machine.vm || have.vm_id == machine.vm_id) {
             return Err(format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id));
         }
-        if machines.iter().any(|have| have.qmp.socket == machine.qmp.socket || have.qmp.pid_file == machine.qmp.pid_file) {
+        if machines
+            .iter()
+            .any(|have| have.qmp.socket == machine.qmp.socket || have.qmp.pid_file == machine.qmp.pid_file)
+        {
             return Err(format!("the VM `{}` shares its socket or pid file with another", machine.vm));
         }
         machines.push(machine);
@@ -187,15 +193,24 @@ fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -
         Some(name) => name,
         None => VmName::new(&format!("vm{vm_id}"))?,
     };
-    let QmpSection { socket, pid_file, command, executable, console, lock_file, guest_agent, log } = section.qmp;
+    let QmpSection { socket, pid_file, command, executable, console, lock_file, guest_agent, log } =
+        section.qmp;
     let beside = |ending: &str| PathBuf::from(format!("/run/vm/{vm_id}.{ending}"));
     match command.first() {
         Some(program) if Path::new(program).is_absolute() => {}
-        Some(program) => return Err(format!("`command` must begin with an absolute path, not `{}`", program.escape_debug())),
+        Some(program) => {
+            return Err(format!(
+                "`command` must begin with an absolute path, not `{}`",
+                program.escape_debug()
+            ));
+        }
         None => return Err("`command` is empty".to_owned()),
     }
     if command.iter().any(|word| word == "-daemonize" || word == "--daemonize") {
-        return Err("`command` has `-daemonize`: take it out, the guard detaches QEMU itself and has to see its end".to_owned());
+        return Err(
+            "`command` has `-daemonize`: take it out, the guard detaches QEMU itself and has to see its end"
+                .to_owned(),
+        );
     }
     if command.iter().any(|word| word.contains('\0')) {
         return Err("`command` has a NUL byte".to_owned());

@@ -37,18 +37,23 @@ pub(super) fn ask(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
         Err(ending) => return (*ending).into(),
     };
     let id = operation.header.operation.clone();
-    let started = Line::Started { at: now(), verb, vm: machine.vm.clone(), operation: Some(id.clone()), joined };
+    let started =
+        Line::Started { at: now(), verb, vm: machine.vm.clone(), operation: Some(id.clone()), joined };
     caller.report.line(&started);
 
     let log = operation_log::path(&directory, &id);
     let deadline = Instant::now() + longest(machine);
     let followed = follow(&log, operation.header.runner, deadline, &mut |line| caller.report.line(line));
-    let goes_on = || Ending::timed_out(format!("{verb} goes on as {id} without this caller; `status` tells how it ends"));
+    let goes_on = || {
+        Ending::timed_out(format!("{verb} goes on as {id} without this caller; `status` tells how it ends"))
+    };
     let (ending, runner_records) = match followed {
         Followed::Ended(line) => (ended(line), !joined),
         Followed::LeftRunning => (goes_on(), !joined),
         Followed::RunnerDied => {
-            let message = format!("the runner of {id} was killed before {verb} ended; ask for `status`, then for a verb again");
+            let message = format!(
+                "the runner of {id} was killed before {verb} ended; ask for `status`, then for a verb again"
+            );
             (Ending { outcome: Outcome::NotObserved, ..Ending::internal(message) }, false)
         }
     };
@@ -64,7 +69,9 @@ fn longest(machine: &Machine) -> Duration {
 
 fn ended(line: Line) -> Ending {
     match line {
-        Line::Finished { outcome, exit, message, refusal, status, .. } => Ending { outcome, exit, message, refusal, status },
+        Line::Finished { outcome, exit, message, refusal, status, .. } => {
+            Ending { outcome, exit, message, refusal, status }
+        }
         _ => Ending::internal("the operation's log has no end".to_owned()),
     }
 }
@@ -77,7 +84,12 @@ enum Current {
     Unnamed,
 }
 
-fn begin_or_join(verb: Verb, machine: &Machine, directory: &Directory, caller: &Caller<'_>) -> Result<(Operation, bool), Box<Ending>> {
+fn begin_or_join(
+    verb: Verb,
+    machine: &Machine,
+    directory: &Directory,
+    caller: &Caller<'_>,
+) -> Result<(Operation, bool), Box<Ending>> {
     let internal = |why: String| Box::new(Ending::internal(format!("{verb} was not begun: {why}")));
     let door = directory.lock_within(DOOR, DOOR_PATIENCE).map_err(internal)?;
     let Some(door) = door else {
@@ -90,7 +102,9 @@ fn begin_or_join(verb: Verb, machine: &Machine, directory: &Directory, caller: &
             supersede(&operation, directory, caller)?;
         }
         Current::Running(operation) => return Err(Box::new(busy(operation.sentence()))),
-        Current::Unnamed => return Err(Box::new(busy("an operation that is just beginning has the VM".to_owned()))),
+        Current::Unnamed => {
+            return Err(Box::new(busy("an operation that is just beginning has the VM".to_owned())));
+        }
     }
     may_begin(verb, machine, directory).map_err(Box::new)?;
     let operation = begin(verb, machine, directory, caller, &door).map_err(internal)?;
@@ -125,10 +139,17 @@ fn current(directory: &Directory) -> Result<Current, String> {
 }
 
 /// Starts a runner and waits until it has accepted. The door is held meanwhile, so that nobody starts a second one.
-fn begin(verb: Verb, machine: &Machine, directory: &Directory, caller: &Caller<'_>, _door: &Held) -> Result<Operation, String> {
+fn begin(
+    verb: Verb,
+    machine: &Machine,
+    directory: &Directory,
+    caller: &Caller<'_>,
+    _door: &Held,
+) -> Result<Operation, String> {
     let operation = operation_log::new_id(directory, now());
     let log = operation_log::path(directory, &operation);
-    let watch = Watch::on(&directory.operations()).map_err(|error| format!("its log cannot be watched: {error}"))?;
+    let watch =
+        Watch::on(&directory.operations()).map_err(|error| format!("its log cannot be watched: {error}"))?;
     let order = Operate {
         config: caller.door.config.clone(),
         label: caller.door.label.clone(),
@@ -140,8 +161,9 @@ fn begin(verb: Verb, machine: &Machine, directory: &Directory, caller: &Caller<'
     let words = order.render();
     // Two runners of one order cannot do harm: the run lock lets one of them begin.
     let started = spawn::detached(&format!("breakglass-{operation}"), &words, || Some(words.clone()))?;
-    accepted(&log, &watch, started.pidfd.as_ref(), ACCEPTANCE)
-        .ok_or_else(|| "its runner did not accept it in time; ask for `status` before asking again".to_owned())
+    accepted(&log, &watch, started.pidfd.as_ref(), ACCEPTANCE).ok_or_else(|| {
+        "its runner did not accept it in time; ask for `status` before asking again".to_owned()
+    })
 }
 
 /// Makes a running `stop` give way: asks, waits, and if need be kills that very runner.
@@ -157,10 +179,14 @@ fn supersede(operation: &Operation, directory: &Directory, caller: &Caller<'_>) 
     if !yielded {
         let killed = runner.kill().is_ok() && runner.gone_within(AFTER_KILL);
         if !killed {
-            return Err(Box::new(busy(format!("{} and can be neither asked nor made to give way", operation.sentence()))));
+            return Err(Box::new(busy(format!(
+                "{} and can be neither asked nor made to give way",
+                operation.sentence()
+            ))));
         }
         let note = format!("{by}; its runner did not give way and was killed");
-        let progress = Line::Progress { operation: id.clone(), at: now(), phase: Phase::Superseded, note: note.clone() };
+        let progress =
+            Line::Progress { operation: id.clone(), at: now(), phase: Phase::Superseded, note: note.clone() };
         operation_log::end_for_killed(directory, id, &[progress, Ending::superseded(note).line(now())]);
     }
     let _ = std::fs::remove_file(way);

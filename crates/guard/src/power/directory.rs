@@ -55,10 +55,14 @@ impl Directory {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&operations);
         made.map_err(|error| format!("{} cannot be made: {error}", operations.display()))?;
         for directory in [state_dir, &path, &operations] {
-            let metadata = fs::metadata(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+            let metadata =
+                fs::metadata(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
             let own = metadata.uid() == rustix::process::geteuid().as_raw();
             if !own || metadata.mode() & 0o022 != 0 {
-                return Err(format!("{} may be written to by others; `chown root:root` and `chmod 700` it", directory.display()));
+                return Err(format!(
+                    "{} may be written to by others; `chown root:root` and `chmod 700` it",
+                    directory.display()
+                ));
             }
         }
         Ok(Self { path })
@@ -79,7 +83,8 @@ impl Directory {
     pub(super) fn try_lock(&self, name: &str) -> Result<Option<Held>, String> {
         let path = self.path.join(name);
         let said = |error: std::io::Error| format!("{} cannot be locked: {error}", path.display());
-        let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(said)?;
+        let file =
+            File::options().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(said)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Held { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -112,7 +117,8 @@ impl Directory {
     pub(super) fn remember_self(&self, operation: &OperationId, command: &[String]) -> Result<(), String> {
         let process = proc_file::own().ok_or("its own start time cannot be read")?;
         let boot = proc_file::boot_id();
-        let remembered = Remembered { operation: operation.clone(), process, boot, command: command.to_vec() };
+        let remembered =
+            Remembered { operation: operation.clone(), process, boot, command: command.to_vec() };
         let text = serde_json::to_string(&remembered).map_err(|error| error.to_string())?;
         let fresh = self.path.join("qemu.json.new");
         let said = |error: std::io::Error| format!("{}: {error}", fresh.display());

@@ -44,7 +44,9 @@ pub(super) fn capture(
         let base64 = forensics::base64(&bytes);
         emit(Line::Forensics { operation: operation.cloned(), part, outcome, millis, media, base64 });
     });
-    let kept = summary.kept.map_or_else(|| "not kept on this host".to_owned(), |path| format!("kept in {}", path.display()));
+    let kept = summary
+        .kept
+        .map_or_else(|| "not kept on this host".to_owned(), |path| format!("kept in {}", path.display()));
     let notes: String = summary.notes.iter().map(|note| format!("; {note}")).collect();
     format!("{parts} parts in {} ms, {kept}{notes}", summary.millis)
 }

@@ -22,17 +22,26 @@ pub(super) enum Followed {
     LeftRunning,
 }
 
+/// A runner that was killed so that another verb could take over gets its last line from whoever killed it, a moment later.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
 /// A line that is longer than this is not ours.
 const LONGEST: usize = 64 << 20;
 
 /// Hands every line to `emit`, the last one excepted. `emit` says whether somebody still listens.
-pub(super) fn follow(log: &Path, runner: ProcessIdentity, deadline: Instant, emit: &mut dyn FnMut(&Line) -> bool) -> Followed {
+pub(super) fn follow(
+    log: &Path,
+    runner: ProcessIdentity,
+    deadline: Instant,
+    emit: &mut dyn FnMut(&Line) -> bool,
+) -> Followed {
     let watch = Watch::on(log).ok();
     let held = Process::hold(runner);
     let Ok(mut file) = File::open(log) else {
         return Followed::RunnerDied;
     };
     let mut unread = Vec::new();
+    let mut died = None;
     loop {
         // Whether it lives is asked before reading: what a runner wrote before it died is read after that.
         let alive = held.as_ref().is_some_and(|held| !held.gone_within(Duration::ZERO));
@@ -53,7 +62,16 @@ pub(super) fn follow(log: &Path, runner: ProcessIdentity, deadline: Instant, emi
             }
         }
         if !alive {
-            return Followed::RunnerDied;
+            let last_word = *died.get_or_insert_with(|| Instant::now() + LAST_WORD);
+            let left = last_word.saturating_duration_since(Instant::now());
+            match &watch {
+                _ if left.is_zero() => return Followed::RunnerDied,
+                Some(watch) => {
+                    wait([watch.descriptor()], left);
+                }
+                None => std::thread::sleep(left),
+            }
+            continue;
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -70,7 +88,12 @@ pub(super) fn follow(log: &Path, runner: ProcessIdentity, deadline: Instant, emi
 }
 
 /// Waits until the log of an operation holds its acceptance.
-pub(super) fn accepted(log: &Path, watch: &Watch, runner: Option<&std::os::fd::OwnedFd>, patience: Duration) -> Option<operation_log::Operation> {
+pub(super) fn accepted(
+    log: &Path,
+    watch: &Watch,
+    runner: Option<&std::os::fd::OwnedFd>,
+    patience: Duration,
+) -> Option<operation_log::Operation> {
     let deadline = Instant::now() + patience;
     loop {
         let died = runner.is_some_and(|pidfd| {

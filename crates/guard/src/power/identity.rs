@@ -1,19 +1,22 @@
 //! Which process is this VM's, beyond doubt, or why that cannot be said.
 //!
 //! Three witnesses: who listens on the monitor's socket (the kernel names it, whether or not it answers), the pid file, and
-//! the process that the guard itself started. A process counts only if it runs the configured program, and no two
-//! witnesses may name different ones. A command line is never read and no pattern is ever matched: VM 102 is not VM 1020.
+//! the process that the guard itself started. A process counts only if it runs the configured program, a pid file alone is believed
+//! only of a process that has the monitor's socket open, and no two witnesses may name different ones. A command line is never read and no pattern is ever matched: VM 102 is not VM 1020.
 
 use super::directory::{Directory, Remembered};
 use super::proc_file;
 use crate::policy::Machine;
 use breakglass_protocol::ProcessIdentity;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt::socket_peercred};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt::socket_peercred,
+};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What was found out about a VM's process.
 #[derive(Debug)]
@@ -69,13 +72,14 @@ impl Process {
 
 /// Looks at all three witnesses.
 pub(crate) fn find(machine: &Machine, directory: Option<&Directory>) -> Found {
-    let program = std::fs::canonicalize(machine.qmp.program()).unwrap_or_else(|_| machine.qmp.program().to_owned());
+    let program =
+        std::fs::canonicalize(machine.qmp.program()).unwrap_or_else(|_| machine.qmp.program().to_owned());
     let witnesses = Witnesses {
         listener: listener(&machine.qmp.socket),
         filed: filed(&machine.qmp.pid_file),
         remembered: directory.and_then(Directory::remembered).map(|Remembered { process, .. }| process),
     };
-    match judge(&witnesses, |pid| look(pid, &program)) {
+    match judge(&witnesses, |pid| look(pid, &program, &machine.qmp.socket)) {
         Ok(Some(identity)) => match Process::hold(identity) {
             Some(process) => Found::One(process),
             None => Found::Doubt(format!("process {} ended while it was looked at; ask again", identity.pid)),
@@ -104,8 +108,7 @@ enum Listener {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Filed {
     Absent,
-    /// And the file's age in seconds.
-    Pid { pid: u32, age: u64 },
+    Pid(u32),
     Unreadable(String),
 }
 
@@ -113,24 +116,27 @@ enum Filed {
 #[derive(Debug, Clone, Copy)]
 struct Look {
     start_ticks: u64,
-    /// Seconds since it started.
-    age: u64,
     runs_program: bool,
+    /// It has the VM's monitor socket open, whether or not that answers.
+    holds_socket: bool,
 }
 
-/// A clock that was set between the two readings may differ by this much, in seconds.
-const SLACK: u64 = 5;
-
-/// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives and what it runs.
-fn judge(witnesses: &Witnesses, look: impl Fn(u32) -> Option<Look>) -> Result<Option<ProcessIdentity>, String> {
+/// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives, what it runs and holds.
+fn judge(
+    witnesses: &Witnesses,
+    look: impl Fn(u32) -> Option<Look>,
+) -> Result<Option<ProcessIdentity>, String> {
     let identity = |pid, seen: Look| ProcessIdentity { pid, start_ticks: seen.start_ticks };
-    let remembered = witnesses.remembered.filter(|it| look(it.pid).is_some_and(|seen| seen.start_ticks == it.start_ticks));
+    let remembered =
+        witnesses.remembered.filter(|it| look(it.pid).is_some_and(|seen| seen.start_ticks == it.start_ticks));
 
     let filed = match &witnesses.filed {
         Filed::Unreadable(why) => return Err(why.clone()),
-        Filed::Pid { pid: 0 | 1, .. } => return Err("the pid file holds 0 or 1, which is no VM; look at it and remove it".to_owned()),
+        Filed::Pid(0 | 1) => {
+            return Err("the pid file holds 0 or 1, which is no VM; look at it and remove it".to_owned());
+        }
         Filed::Absent => None,
-        Filed::Pid { pid, age } => look(*pid).map(|seen| (*pid, seen, *age)),
+        Filed::Pid(pid) => look(*pid).map(|seen| (*pid, seen)),
     };
 
     if let Listener::Pid(pid) = witnesses.listener {
@@ -138,31 +144,47 @@ fn judge(witnesses: &Witnesses, look: impl Fn(u32) -> Option<Look>) -> Result<Op
             return Err(format!("process {pid}, which made the monitor's socket, has just ended; ask again"));
         };
         if !seen.runs_program {
-            return Err(format!("process {pid} listens on the monitor's socket and does not run the configured program"));
+            return Err(format!(
+                "process {pid} listens on the monitor's socket and does not run the configured program"
+            ));
         }
-        if let Some((other, ..)) = filed.filter(|(other, ..)| *other != pid) {
-            return Err(format!("the monitor's socket belongs to process {pid} and the pid file names process {other}"));
+        if let Some((other, _)) = filed.filter(|(other, _)| *other != pid) {
+            return Err(format!(
+                "the monitor's socket belongs to process {pid} and the pid file names process {other}"
+            ));
         }
         if let Some(other) = remembered.filter(|other| other.pid != pid) {
-            return Err(format!("the monitor's socket belongs to process {pid}, and process {} that was started for this VM still runs", other.pid));
+            return Err(format!(
+                "the monitor's socket belongs to process {pid}, and process {} that was started for this VM still runs",
+                other.pid
+            ));
         }
         return Ok(Some(identity(pid, seen)));
     }
 
-    let Some((pid, seen, file_age)) = filed else {
+    let Some((pid, seen)) = filed else {
         return match (remembered, witnesses.listener) {
             (Some(process), _) => Ok(Some(process)),
-            (None, Listener::Unnamed) => Err("somebody holds the monitor's socket and nothing names that process".to_owned()),
+            (None, Listener::Unnamed) => {
+                Err("somebody holds the monitor's socket and nothing names that process".to_owned())
+            }
             (None, _) => Ok(None),
         };
     };
     match (remembered, witnesses.remembered) {
         (Some(process), _) if process.pid == pid => return Ok(Some(process)),
         (Some(process), _) => {
-            return Err(format!("the pid file names process {pid}, and process {} that was started for this VM still runs", process.pid));
+            return Err(format!(
+                "the pid file names process {pid}, and process {} that was started for this VM still runs",
+                process.pid
+            ));
         }
         // The number was reused: of the process that was started for this VM it is known that it ended.
-        (None, Some(ended)) if ended.pid == pid && !seen.runs_program && witnesses.listener == Listener::Nobody => return Ok(None),
+        (None, Some(ended))
+            if ended.pid == pid && !seen.runs_program && witnesses.listener == Listener::Nobody =>
+        {
+            return Ok(None);
+        }
         (None, _) => {}
     }
     let doubt = |why: &str| {
@@ -172,19 +194,20 @@ fn judge(witnesses: &Witnesses, look: impl Fn(u32) -> Option<Look>) -> Result<Op
     if !seen.runs_program {
         return doubt("does not run the configured program");
     }
-    if seen.age.saturating_add(SLACK) < file_age {
-        return doubt("started after that file was written");
+    // The program alone proves nothing: the neighbour VM runs it too.
+    if !seen.holds_socket {
+        return doubt("does not hold this VM's monitor socket");
     }
     Ok(Some(identity(pid, seen)))
 }
 
-fn look(pid: u32, program: &Path) -> Option<Look> {
+fn look(pid: u32, program: &Path, socket: &Path) -> Option<Look> {
     let stat = proc_file::stat(pid).filter(|stat| !stat.is_gone())?;
-    let age = proc_file::age_seconds(stat.start_ticks).unwrap_or(0);
     let runs = proc_file::program(pid);
     let replaced = format!("{} (deleted)", program.display());
     let runs_program = runs.is_some_and(|runs| runs == program || runs.as_os_str() == replaced.as_str());
-    Some(Look { start_ticks: stat.start_ticks, age, runs_program })
+    let holds_socket = runs_program && proc_file::holds_socket(pid, socket);
+    Some(Look { start_ticks: stat.start_ticks, runs_program, holds_socket })
 }
 
 /// Who listens on the socket, by the kernel's word. Connecting never waits here: a full queue says as much.
@@ -215,20 +238,12 @@ fn filed(path: &Path) -> Filed {
         Err(rustix::io::Errno::NOENT) => return Filed::Absent,
         Err(error) => return said(&format!("cannot be read ({error})")),
     };
-    let Ok(metadata) = file.metadata() else {
-        return said("cannot be read");
-    };
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
     let mut text = String::new();
-    use std::io::Read;
-    if !metadata.is_file() || file.take(64).read_to_string(&mut text).is_err() {
+    if !is_file || file.take(64).read_to_string(&mut text).is_err() {
         return said("is no file with a number");
     }
-    let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let age = SystemTime::now().duration_since(written).unwrap_or_default().as_secs();
-    match text.trim().parse() {
-        Ok(pid) => Filed::Pid { pid, age },
-        Err(_) => said("holds no number"),
-    }
+    text.trim().parse().map_or_else(|_| said("holds no number"), Filed::Pid)
 }
 
 #[cfg(test)]

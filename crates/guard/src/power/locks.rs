@@ -30,9 +30,7 @@ fn read_file(path: &Path) -> Option<LockState> {
         return unreadable();
     }
     let mut words = text.split_ascii_whitespace();
-    let Some(kind) = words.next() else {
-        return None;
-    };
+    let kind = words.next()?;
     let named: Option<u32> = words.next().and_then(|word| word.parse().ok());
     let alive = named.filter(|pid| proc_file::stat(*pid).is_some_and(|stat| !stat.is_gone()));
     let holder_is_gone = named.is_some() && alive.is_none();
@@ -60,8 +58,15 @@ pub(super) fn clear_before_start(machine: &Machine) -> Result<String, String> {
         (None, _) | (_, None) => Ok("no lock".to_owned()),
         (Some(lock), _) if !lock.clearable => Err(forbids(machine, &lock)),
         (Some(lock), Some(path)) => match std::fs::remove_file(path) {
-            Ok(()) => Ok(format!("the lock `{}` was cleared: its holder is gone and its kind leaves nothing half done", lock.kind)),
-            Err(error) => Err(format!("the lock `{}` may be cleared and its file {} cannot be removed: {error}", lock.kind, path.display())),
+            Ok(()) => Ok(format!(
+                "the lock `{}` was cleared: its holder is gone and its kind leaves nothing half done",
+                lock.kind
+            )),
+            Err(error) => Err(format!(
+                "the lock `{}` may be cleared and its file {} cannot be removed: {error}",
+                lock.kind,
+                path.display()
+            )),
         },
     }
 }
@@ -99,10 +104,18 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             let lock = read_file(&path).unwrap();
-            assert_eq!((lock.kind.as_str(), lock.holder.is_some(), lock.clearable), (kind, held, clearable), "{text}");
+            assert_eq!(
+                (lock.kind.as_str(), lock.holder.is_some(), lock.clearable),
+                (kind, held, clearable),
+                "{text}"
+            );
         }
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(read_file(&path), None, "an empty file is no lock");
-        assert_eq!(read_file(scratch.path()).map(|lock| lock.clearable), Some(false), "what cannot be read forbids");
+        assert_eq!(
+            read_file(scratch.path()).map(|lock| lock.clearable),
+            Some(false),
+            "what cannot be read forbids"
+        );
     }
 }

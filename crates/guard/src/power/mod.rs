@@ -76,9 +76,10 @@ fn look(machine: &Machine, caller: &Caller<'_>) -> Ending {
 fn capture(machine: &Machine, caller: &Caller<'_>) -> Ending {
     let directory = Directory::open(caller.state_dir, machine);
     let status = status::observe(machine, directory.as_ref().map_err(String::as_str), status::Samples::One);
-    let summary = evidence::capture(machine, directory.as_ref().ok(), None, true, Some(&status), &mut |line: Line| {
-        caller.report.line(&line);
-    });
+    let summary =
+        evidence::capture(machine, directory.as_ref().ok(), None, true, Some(&status), &mut |line: Line| {
+            caller.report.line(&line);
+        });
     Ending::done(summary).with_status(status)
 }
 
@@ -96,14 +97,23 @@ fn unsafe_state(verb: Verb, reason: String, hint: &str) -> Ending {
 fn may_begin(verb: Verb, machine: &Machine, directory: &Directory) -> Result<(), Ending> {
     let found = identity::find(machine, Some(directory));
     if let identity::Found::Doubt(why) = &found {
-        return Err(unsafe_state(verb, why.clone(), "nothing was touched; `status` and `forensics` still answer"));
+        return Err(unsafe_state(
+            verb,
+            why.clone(),
+            "nothing was touched; `status` and `forensics` still answer",
+        ));
     }
     let off = matches!(found, identity::Found::Nothing);
     if verb == Verb::Reset && off {
-        return Err(unsafe_state(verb, "the VM is off, there is nothing to reset".to_owned(), "`start` starts it"));
+        return Err(unsafe_state(
+            verb,
+            "the VM is off, there is nothing to reset".to_owned(),
+            "`start` starts it",
+        ));
     }
     if verb == Verb::Cycle || (verb == Verb::Start && off) {
-        locks::permit_start(machine).map_err(|why| unsafe_state(verb, why, "nothing was touched; the VM is as it was"))?;
+        locks::permit_start(machine)
+            .map_err(|why| unsafe_state(verb, why, "nothing was touched; the VM is as it was"))?;
     }
     Ok(())
 }

@@ -57,11 +57,13 @@ pub(crate) fn operate(order: &Operate, user: &str) -> u8 {
         return exit::INTERNAL;
     };
     let watch = Watch::on(directory.path()).ok();
-    let mut run = Run { order, machine, directory: &directory, log, way: directory.way_for(&order.operation), watch };
+    let mut run =
+        Run { order, machine, directory: &directory, log, way: directory.way_for(&order.operation), watch };
 
     let ending = story(&mut run).unwrap_or_else(|ending| *ending);
     let code = ending.exit;
-    let (word, rule) = ending.refusal.as_ref().map_or((Word::Allow, None), |refusal| (Word::Deny, Some(refusal.rule)));
+    let (word, rule) =
+        ending.refusal.as_ref().map_or((Word::Allow, None), |refusal| (Word::Deny, Some(refusal.rule)));
     let entry = entry(order, user, word, rule, &ending);
     let ending = with_state_at_the_end(ending, &run);
     run.log.line(&ending.line(now()));
@@ -101,7 +103,9 @@ fn story(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
         }
         Verb::Start => start::start(run),
         Verb::Reset => reset::reset(run),
-        Verb::Status | Verb::Forensics => Err(Box::new(Ending::internal("a look needs no runner".to_owned()))),
+        Verb::Status | Verb::Forensics => {
+            Err(Box::new(Ending::internal("a look needs no runner".to_owned())))
+        }
     }
 }
 
@@ -117,9 +121,16 @@ impl Run<'_> {
         self.progress(Phase::ForensicsBegun, "what explains this is being captured");
         let ends_process = order.verb.ends_process();
         let log = &mut self.log;
-        let summary = evidence::capture(machine, Some(directory), Some(&order.operation), ends_process, None, &mut |line| {
-            log.forensics(line);
-        });
+        let summary = evidence::capture(
+            machine,
+            Some(directory),
+            Some(&order.operation),
+            ends_process,
+            None,
+            &mut |line| {
+                log.forensics(line);
+            },
+        );
         self.progress(Phase::ForensicsDone, &summary);
     }
 
@@ -166,7 +177,8 @@ impl Run<'_> {
 /// The answer ends with the state that was seen after everything.
 fn with_state_at_the_end(ending: Ending, run: &Run<'_>) -> Ending {
     let mut status = status::observe(run.machine, Ok(run.directory), status::Samples::One);
-    let told = operation_log::read(&operation_log::path(run.directory, run.operation())).map(operation_log::Operation::told);
+    let told = operation_log::read(&operation_log::path(run.directory, run.operation()))
+        .map(operation_log::Operation::told);
     status.last_operation = told.map(|told| LastOperation {
         outcome: Some(ending.outcome),
         message: ending.message.clone(),
@@ -176,7 +188,13 @@ fn with_state_at_the_end(ending: Ending, run: &Run<'_>) -> Ending {
     ending.with_status(status)
 }
 
-fn entry(order: &Operate, user: &str, decision: Word, rule: Option<breakglass_protocol::Rule>, ending: &Ending) -> Entry {
+fn entry(
+    order: &Operate,
+    user: &str,
+    decision: Word,
+    rule: Option<breakglass_protocol::Rule>,
+    ending: &Ending,
+) -> Entry {
     Entry {
         time: now(),
         user: user.to_owned(),

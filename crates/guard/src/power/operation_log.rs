@@ -7,7 +7,8 @@
 use super::directory::Directory;
 use super::{now, proc_file};
 use breakglass_protocol::{
-    LastOperation, Line, OperationId, Outcome, Phase, ProcessIdentity, Step, Timestamp, Verb, VmName, parse_line, render_line,
+    LastOperation, Line, OperationId, Outcome, Phase, ProcessIdentity, Step, Timestamp, Verb, VmName,
+    parse_line, render_line,
 };
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -55,7 +56,12 @@ impl Writer {
         let mut writer = Self { file, operation: header.operation.clone(), forensics_left: FORENSICS_BYTES };
         let text = serde_json::to_string(header).map_err(|error| error.to_string())?;
         let note = format!("asked for by key {} from {}", header.key, header.source);
-        let accepted = Line::Progress { operation: header.operation.clone(), at: header.accepted, phase: Phase::Accepted, note };
+        let accepted = Line::Progress {
+            operation: header.operation.clone(),
+            at: header.accepted,
+            phase: Phase::Accepted,
+            note,
+        };
         writer.file.write_all(format!("{text}\n{}\n", render_line(&accepted)).as_bytes()).map_err(said)?;
         Ok(writer)
     }
@@ -100,20 +106,34 @@ impl Operation {
     pub(super) fn sentence(&self) -> String {
         let Header { verb, key, source, accepted, .. } = &self.header;
         let step = self.steps.last().map_or("accepted", |step| crate::report::phase_word(step.phase));
-        format!("{verb}, asked for by key {key} from {source}, runs since {} UTC (at the step {step})", accepted.time_of_day())
+        format!(
+            "{verb}, asked for by key {key} from {source}, runs since {} UTC (at the step {step})",
+            accepted.time_of_day()
+        )
     }
 
     /// As it is told in a status.
     pub(super) fn told(self) -> LastOperation {
         let running = self.end.is_none() && proc_file::runs(self.header.runner);
-        let killed = "its runner was killed before it ended; what the VM is now stands in this status".to_owned();
+        let killed =
+            "its runner was killed before it ended; what the VM is now stands in this status".to_owned();
         let (outcome, message) = match self.end {
             Some((outcome, message)) => (Some(outcome), message),
             None if running => (None, self.steps.last().map(|step| step.note.clone()).unwrap_or_default()),
             None => (None, killed),
         };
         let Header { operation, verb, key, source, accepted, .. } = self.header;
-        LastOperation { id: operation, verb, key, source, accepted, steps: self.steps, outcome, message, running }
+        LastOperation {
+            id: operation,
+            verb,
+            key,
+            source,
+            accepted,
+            steps: self.steps,
+            outcome,
+            message,
+            running,
+        }
     }
 }
 
@@ -159,7 +179,9 @@ pub(super) fn end_for_killed(directory: &Directory, operation: &OperationId, lin
 
 /// A new id: the time, then the process that made it. Never older than the newest log, even where the clock was set back.
 pub(super) fn new_id(directory: &Directory, at: Timestamp) -> OperationId {
-    let newest = all(directory).pop().and_then(|path| Some(path.file_stem()?.to_str()?.split('-').next()?.parse::<i64>().ok()?));
+    let newest = all(directory)
+        .pop()
+        .and_then(|path| path.file_stem()?.to_str()?.split('-').next()?.parse::<i64>().ok());
     let millis = newest.map_or(at.unix_millis(), |newest| at.unix_millis().max(newest.saturating_add(1)));
     OperationId(format!("{millis:015}-{:x}", std::process::id()))
 }
@@ -178,7 +200,10 @@ pub(super) fn prune(directory: &Directory) {
 /// All logs, oldest first.
 fn all(directory: &Directory) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory.operations()).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|it| it == "jsonl"))
+        .collect();
     paths.sort();
     paths
 }

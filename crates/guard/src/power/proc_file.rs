@@ -3,7 +3,7 @@
 
 use breakglass_protocol::ProcessIdentity;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The fields of `/proc/PID/stat` that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,17 +61,52 @@ pub(crate) fn program(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
+/// Whether the process has a socket open that is bound to `path`. Looks at descriptors, so it works on a process that
+/// answers nobody and on a socket whose file was removed.
+pub(crate) fn holds_socket(pid: u32, path: &Path) -> bool {
+    let sockets = fs::read(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    let bound: Vec<String> = String::from_utf8_lossy(&sockets)
+        .lines()
+        .filter_map(|line| {
+            // Num RefCount Protocol Flags Type St Inode Path
+            let mut fields = line.split_ascii_whitespace();
+            let inode = fields.nth(6)?;
+            (same_file_name(Path::new(fields.next()?), path)).then(|| format!("socket:[{inode}]"))
+        })
+        .collect();
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    !bound.is_empty()
+        && descriptors
+            .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+            .any(|target| bound.iter().any(|socket| target.as_os_str() == socket.as_str()))
+}
+
+/// Whether two paths name the same entry of the same directory; the entry itself may be gone.
+fn same_file_name(one: &Path, other: &Path) -> bool {
+    let directory = |path: &Path| path.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    one == other
+        || (one.is_absolute()
+            && one.file_name() == other.file_name()
+            && directory(one).is_some_and(|it| Some(it) == directory(other)))
+}
+
 /// How the process waits, in words: of its first thread in state D, or else of its leader.
 pub(crate) fn waits(pid: u32) -> String {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().take(512);
     let of = |directory: &str| {
         let state = parse(&fs::read_to_string(format!("{directory}/stat")).ok()?)?.state;
         let channel = fs::read_to_string(format!("{directory}/wchan")).unwrap_or_default();
-        let channel = if matches!(channel.trim(), "" | "0") { "an unnamed place".to_owned() } else { channel.trim().to_owned() };
+        let channel = if matches!(channel.trim(), "" | "0") {
+            "an unnamed place".to_owned()
+        } else {
+            channel.trim().to_owned()
+        };
         Some((state, format!("state {state}, waits in {channel}")))
     };
     let stuck = tasks.filter_map(|task| of(&task.path().to_string_lossy())).find(|(state, _)| *state == 'D');
-    stuck.or_else(|| of(&format!("/proc/{pid}"))).map_or_else(|| "its state cannot be read".to_owned(), |(_, text)| text)
+    stuck
+        .or_else(|| of(&format!("/proc/{pid}")))
+        .map_or_else(|| "its state cannot be read".to_owned(), |(_, text)| text)
 }
 
 /// The id of the running kernel's boot: start times of processes count from it.
@@ -107,6 +142,23 @@ mod tests {
         assert!(!stat.is_gone());
         stat.threads = 1;
         assert!(stat.is_gone());
+    }
+
+    #[test]
+    fn sees_who_holds_a_socket_even_after_its_file_is_gone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("s");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let own = std::process::id();
+        assert!(
+            holds_socket(own, &path)
+                && !holds_socket(own, &scratch.path().join("t"))
+                && !holds_socket(1, &path)
+        );
+        fs::remove_file(&path).unwrap();
+        assert!(holds_socket(own, &path));
+        drop(listener);
+        assert!(!holds_socket(own, &path));
     }
 
     #[test]

@@ -31,10 +31,14 @@ pub(super) fn reset(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
         Ok(status)
     });
     match before {
-        Ok(status) => run.progress(Phase::ResetSent, &format!("process {pid} was reset; it was {}", status.status)),
+        Ok(status) => {
+            run.progress(Phase::ResetSent, &format!("process {pid} was reset; it was {}", status.status))
+        }
         Err(error) => {
             let error = monitor::sentence(&error);
-            let why = format!("process {pid} could not be told to reset ({error}); it is as it was, `cycle` replaces it");
+            let why = format!(
+                "process {pid} could not be told to reset ({error}); it is as it was, `cycle` replaces it"
+            );
             return Err(Box::new(Ending::failed(why)));
         }
     }

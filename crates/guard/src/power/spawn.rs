@@ -31,7 +31,11 @@ pub(super) struct Started {
 ///
 /// # Errors
 /// A sentence.
-pub(super) fn detached(unit: &str, words: &[OsString], direct: impl FnOnce() -> Option<Vec<OsString>>) -> Result<Started, String> {
+pub(super) fn detached(
+    unit: &str,
+    words: &[OsString],
+    direct: impl FnOnce() -> Option<Vec<OsString>>,
+) -> Result<Started, String> {
     if !(Path::new("/run/systemd/system").is_dir() && Path::new(SYSTEMD_RUN).is_file()) {
         return itself(words);
     }
@@ -39,7 +43,9 @@ pub(super) fn detached(unit: &str, words: &[OsString], direct: impl FnOnce() -> 
         Ok(()) => Ok(Started { pidfd: None }),
         Err(why) => match direct() {
             Some(words) => itself(&words),
-            None => Err(format!("systemd-run {why}, and what it was to start may still begin: ask for `status`")),
+            None => {
+                Err(format!("systemd-run {why}, and what it was to start may still begin: ask for `status`"))
+            }
         },
     }
 }
@@ -84,16 +90,21 @@ pub(super) fn spare_from_oom(score: i32) {
 }
 
 fn cgroup_root() -> Option<PathBuf> {
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from).into_iter().find(|root| root.join("cgroup.controllers").is_file())
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|root| root.join("cgroup.controllers").is_file())
 }
 
 fn itself(words: &[OsString]) -> Result<Started, String> {
-    let child = quiet("/proc/self/exe").args(words).spawn().map_err(|error| format!("no process for it: {error}"))?;
+    let child =
+        quiet("/proc/self/exe").args(words).spawn().map_err(|error| format!("no process for it: {error}"))?;
     Ok(Started { pidfd: pidfd(&child) })
 }
 
 fn through_systemd(unit: &str, words: &[OsString]) -> Result<(), String> {
-    let program = std::fs::read_link("/proc/self/exe").map_err(|error| format!("cannot be told what to run: {error}"))?;
+    let program = std::fs::read_link("/proc/self/exe")
+        .map_err(|error| format!("cannot be told what to run: {error}"))?;
     let mut child = quiet(SYSTEMD_RUN)
         .args(["--quiet", "--collect", "--service-type=exec", "--property=KillMode=process"])
         .arg(format!("--unit={unit}"))

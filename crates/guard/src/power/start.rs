@@ -33,7 +33,9 @@ pub(super) fn start(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
                 Ok(_) => observe_running(run, &process, Settled::AtOnce),
                 Err(error) => {
                     let error = monitor::sentence(&error);
-                    let why = format!("process {pid} is there and its monitor gives no answer ({error}); nothing was started, `cycle` ends it and starts another");
+                    let why = format!(
+                        "process {pid} is there and its monitor gives no answer ({error}); nothing was started, `cycle` ends it and starts another"
+                    );
                     Err(Box::new(Ending::failed(why)))
                 }
             }
@@ -51,7 +53,9 @@ pub(super) fn fresh(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
         Found::Nothing => {}
         Found::One(process) => {
             let pid = process.identity.pid;
-            return Err(Box::new(Ending::failed(format!("process {pid} of this VM is there; no second one is started"))));
+            return Err(Box::new(Ending::failed(format!(
+                "process {pid} of this VM is there; no second one is started"
+            ))));
         }
         Found::Doubt(why) => {
             return Err(Box::new(Ending::failed(format!("the VM is not started: {why}"))));
@@ -72,7 +76,9 @@ pub(super) fn fresh(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
 
 /// Starts the process and waits until it has written itself down.
 fn launch(run: &Run<'_>) -> Result<Process, Box<Ending>> {
-    let failed = |why: String| Box::new(Ending::failed(format!("the VM is off, its process could not be started: {why}")));
+    let failed = |why: String| {
+        Box::new(Ending::failed(format!("the VM is off, its process could not be started: {why}")))
+    };
     let watch = Watch::on(run.directory.path()).map_err(|error| failed(error.to_string()))?;
     let operation = run.operation();
     let order = |number: u8| Launch {
@@ -84,10 +90,11 @@ fn launch(run: &Run<'_>) -> Result<Process, Box<Ending>> {
     let (first, second) = (order(1), order(2));
     run.directory.lay_token(&first.token).map_err(failed)?;
     // A start that systemd did not confirm may still come; taking its token back makes sure that it does not.
-    let started = spawn::detached(&format!("breakglass-vm-{}-{operation}", run.machine.vm_id), &first.render(), || {
-        let taken_back = run.directory.take_token(&first.token);
-        (taken_back && run.directory.lay_token(&second.token).is_ok()).then(|| second.render())
-    });
+    let started =
+        spawn::detached(&format!("breakglass-vm-{}-{operation}", run.machine.vm_id), &first.render(), || {
+            let taken_back = run.directory.take_token(&first.token);
+            (taken_back && run.directory.lay_token(&second.token).is_ok()).then(|| second.render())
+        });
     let started = started.map_err(failed)?;
     let deadline = Instant::now() + BECOMING;
     loop {
@@ -104,7 +111,8 @@ fn launch(run: &Run<'_>) -> Result<Process, Box<Ending>> {
         if pidfd.is_none() {
             wait([watch.descriptor()], left);
         }
-        if (died && run.directory.remembered().is_none_or(|it| it.operation != *operation)) || left.is_zero() {
+        if (died && run.directory.remembered().is_none_or(|it| it.operation != *operation)) || left.is_zero()
+        {
             return Err(failed(ended_at_once(run)));
         }
     }
@@ -147,7 +155,11 @@ pub(super) enum Settled {
 ///
 /// # Errors
 /// The ending, where it does not run.
-pub(super) fn observe_running(run: &mut Run<'_>, process: &Process, settled: Settled) -> Result<Ending, Box<Ending>> {
+pub(super) fn observe_running(
+    run: &mut Run<'_>,
+    process: &Process,
+    settled: Settled,
+) -> Result<Ending, Box<Ending>> {
     let pid = process.identity.pid;
     let deadline = Instant::now() + run.machine.patience.start_wait;
     let mut last;
@@ -157,7 +169,10 @@ pub(super) fn observe_running(run: &mut Run<'_>, process: &Process, settled: Set
         let patience = run.machine.patience.answer.min(left.max(Duration::from_millis(50)));
         let answer = monitor::ask_within(run.machine, patience, |client| {
             let status = client.query_status()?;
-            let held = matches!(monitor::state(&status.status), RunState::Prelaunch | RunState::Paused | RunState::IoError);
+            let held = matches!(
+                monitor::state(&status.status),
+                RunState::Prelaunch | RunState::Paused | RunState::IoError
+            );
             let resume = held && !status.running;
             if resume {
                 client.cont()?;
@@ -179,11 +194,15 @@ pub(super) fn observe_running(run: &mut Run<'_>, process: &Process, settled: Set
             Err(error) => last = monitor::sentence(&error),
         }
         if process.gone_within(BETWEEN.min(left)) {
-            return Err(Box::new(Ending::failed(format!("process {pid} was started and {}", ended_at_once(run)))));
+            return Err(Box::new(Ending::failed(format!(
+                "process {pid} was started and {}",
+                ended_at_once(run)
+            ))));
         }
         if left.is_zero() {
             let seconds = run.machine.patience.start_wait.as_secs();
-            let message = format!("process {pid} is there and was not seen to run within {seconds} s: {last}");
+            let message =
+                format!("process {pid} is there and was not seen to run within {seconds} s: {last}");
             return Ok(Ending::not_observed(message));
         }
     }

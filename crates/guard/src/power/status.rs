@@ -50,7 +50,9 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
         at: now(),
         state: RunState::Stopped,
         process: process.as_ref().map(|process| process.identity),
-        process_age_seconds: process.as_ref().and_then(|process| proc_file::age_seconds(process.identity.start_ticks)),
+        process_age_seconds: process
+            .as_ref()
+            .and_then(|process| proc_file::age_seconds(process.identity.start_ticks)),
         answered_in_millis: None,
         samples: Vec::new(),
         lock: locks::read(machine),
@@ -131,7 +133,8 @@ fn second_sample(machine: &Machine, process: Option<&Process>, status: &mut Stat
 }
 
 fn sample(disks: Vec<BlockStats>, process: Option<&Process>) -> BlockSample {
-    let ticks = process.and_then(|process| proc_file::stat(process.identity.pid)).map_or(0, |stat| stat.cpu_ticks);
+    let ticks =
+        process.and_then(|process| proc_file::stat(process.identity.pid)).map_or(0, |stat| stat.cpu_ticks);
     let cpu_millis = ticks.saturating_mul(1000) / crate::sys::clock_ticks_per_second();
     BlockSample { at: now(), disks: disks.into_iter().map(counters).collect(), cpu_millis }
 }
@@ -206,7 +209,11 @@ fn options(command: &[String]) -> Vec<String> {
 /// Devices of the host that the configured command hands to the VM, by QEMU's driver word.
 fn passthrough(command: &[String]) -> Vec<String> {
     let drivers = command.iter().flat_map(|word| word.split(','));
-    drivers.map(|part| part.strip_prefix("driver=").unwrap_or(part)).filter(|part| part.starts_with("vfio-") || *part == "usb-host").map(str::to_owned).collect()
+    drivers
+        .map(|part| part.strip_prefix("driver=").unwrap_or(part))
+        .filter(|part| part.starts_with("vfio-") || *part == "usb-host")
+        .map(str::to_owned)
+        .collect()
 }
 
 fn read_console(machine: &Machine, status: &mut Status) {
@@ -219,7 +226,9 @@ fn read_console(machine: &Machine, status: &mut Status) {
             status.console_bytes = Some(bytes);
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => status.notes.push(format!("the console log {} cannot be read: {error}", path.display())),
+        Err(error) => {
+            status.notes.push(format!("the console log {} cannot be read: {error}", path.display()))
+        }
     }
 }
 
@@ -235,8 +244,10 @@ mod tests {
     fn staged_changes_are_told_option_by_option() {
         let running = words("/q -m 192 -S -drive a -drive b -no-reboot");
         let staged = words("/q -m 256 -S -drive b -drive c -device x");
-        let told: Vec<(Option<String>, Option<String>)> =
-            differences(&running, &staged).into_iter().map(|change| (change.running, change.staged)).collect();
+        let told: Vec<(Option<String>, Option<String>)> = differences(&running, &staged)
+            .into_iter()
+            .map(|change| (change.running, change.staged))
+            .collect();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
             told,
@@ -252,7 +263,9 @@ mod tests {
 
     #[test]
     fn passthrough_is_named_by_driver() {
-        let command = words("/q -device vfio-pci,host=01:00.0 -device driver=vfio-ap -device virtio-net -drive file=vfio-x.img");
+        let command = words(
+            "/q -device vfio-pci,host=01:00.0 -device driver=vfio-ap -device virtio-net -drive file=vfio-x.img",
+        );
         assert_eq!(passthrough(&command), ["vfio-pci", "vfio-ap"]);
     }
 }

@@ -72,7 +72,9 @@ fn kill(run: &mut Run<'_>, process: &Process) -> Result<(), Box<Ending>> {
     if let Err(error) = process.kill()
         && !process.gone_within(Duration::ZERO)
     {
-        return Err(Box::new(Ending::failed(format!("process {pid} cannot be killed: {error}; the VM is as it was"))));
+        return Err(Box::new(Ending::failed(format!(
+            "process {pid} cannot be killed: {error}; the VM is as it was"
+        ))));
     }
     run.progress(Phase::ProcessKilled, &format!("process {pid} was sent the signal that cannot be ignored"));
     match run.wait_gone(process, patience)? {

@@ -15,7 +15,8 @@ const TAIL: u64 = 64 * 1024;
 /// Appends the line. On failure the file is as it was, but for what a crash may tear.
 pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), String> {
     let mut file = open_locked(place)?;
-    let said = |what: &str, error: std::io::Error| format!("{} cannot be {what}: {error}", place.file.display());
+    let said =
+        |what: &str, error: std::io::Error| format!("{} cannot be {what}: {error}", place.file.display());
     let length = file.seek(SeekFrom::End(0)).map_err(|error| said("read", error))?;
     let tail = read_tail(&mut file, length).map_err(|error| said("read", error))?;
 
@@ -40,7 +41,12 @@ pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), 
 }
 
 fn open_locked(place: &Place) -> Result<File, String> {
-    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = OFlags::RDWR
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::CLOEXEC
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK;
     let mode = Mode::RUSR | Mode::WUSR;
     let said = |error: std::io::Error| format!("{} cannot be opened: {error}", place.file.display());
     let file = match open(&place.file, flags, mode) {
@@ -101,9 +107,13 @@ impl Sealing {
         let Ok(remembered) = text.parse::<Tip>() else {
             return;
         };
-        let cut = remembered.seq > self.tip.seq || (remembered.seq == self.tip.seq && remembered.hash != self.tip.hash);
+        let cut = remembered.seq > self.tip.seq
+            || (remembered.seq == self.tip.seq && remembered.hash != self.tip.hash);
         if cut {
-            let reason = format!("the file ended with {} and the guard remembers {remembered}: it was cut or edited", self.tip);
+            let reason = format!(
+                "the file ended with {} and the guard remembers {remembered}: it was cut or edited",
+                self.tip
+            );
             let missing = remembered.seq.saturating_sub(self.tip.seq);
             let _ = self.push(&Gap::lost(self.time.clone(), None, missing, reason));
         }
@@ -112,12 +122,15 @@ impl Sealing {
     /// The lines of the ring behind a gap, but for those that reached the file late after all.
     fn take_in(&mut self, taken: &ring::Taken, tail: &[u8]) -> Result<(), String> {
         let tail = String::from_utf8_lossy(tail);
-        let stands = |line: &str| line.strip_suffix('}').is_some_and(|open| tail.contains(&format!("{open},\"seq\":")));
+        let stands = |line: &str| {
+            line.strip_suffix('}').is_some_and(|open| tail.contains(&format!("{open},\"seq\":")))
+        };
         let lines: Vec<&String> = taken.lines.iter().filter(|line| !stands(line)).collect();
         let Some(first) = lines.first() else {
             return Ok(());
         };
-        let reason = format!("the disk took no lines; {} of them were kept in the ring and follow", lines.len());
+        let reason =
+            format!("the disk took no lines; {} of them were kept in the ring and follow", lines.len());
         self.push(&Gap::lost(self.time.clone(), Some(time_of(first)), taken.dropped, reason))?;
         lines.into_iter().try_for_each(|line| self.seal(line))
     }
@@ -127,7 +140,8 @@ impl Sealing {
         match serde_json::from_str::<Entry>(line) {
             Ok(entry) => self.push(&entry),
             Err(_) => {
-                let any: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("the line is no JSON: {error}"))?;
+                let any: serde_json::Value =
+                    serde_json::from_str(line).map_err(|error| format!("the line is no JSON: {error}"))?;
                 self.push(&any)
             }
         }
@@ -175,7 +189,18 @@ mod tests {
     }
 
     fn line(number: u32) -> String {
-        format!("{{\"time\":\"t{number}\",\"request\":\"r{number}\"}}")
+        let entry = Entry {
+            time: breakglass_protocol::Timestamp::from_unix_millis(i64::from(number)),
+            user: "root".to_owned(),
+            key: "phone".to_owned(),
+            source: "192.0.2.2".to_owned(),
+            request: format!("r{number}"),
+            decision: super::super::Word::Allow,
+            rule: None,
+            operation: None,
+            outcome: None,
+        };
+        serde_json::to_string(&entry).unwrap()
     }
 
     fn check(place: &Place) -> breakglass_chain::Head {
@@ -197,7 +222,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let place = place(scratch.path());
         append(&place, &line(1), Durable::Yes).unwrap();
-        File::options().append(true).open(&place.file).unwrap().write_all(b"{\"time\":\"t").unwrap();
+        File::options().append(true).open(&place.file).unwrap().write_all(b"{\"time\":\"20").unwrap();
         ring::add(&place.state, &line(2)).unwrap();
         ring::add(&place.state, &line(3)).unwrap();
         append(&place, &line(4), Durable::No).unwrap();

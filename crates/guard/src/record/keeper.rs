@@ -35,8 +35,9 @@ const MESSAGE: usize = 16 * 1024;
 impl Keeper {
     /// Splits the writer off.
     pub(super) fn start(place: &Place) -> Result<Self, String> {
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|error| format!("no socket pair for its writer: {error}"))?;
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(|error| format!("no socket pair for its writer: {error}"))?;
         match sys::fork() {
             Ok(Forked::Parent(pid)) => Ok(Self { socket: ours, pid }),
             Ok(Forked::Child) => serve(&theirs, place),
@@ -51,7 +52,8 @@ impl Keeper {
         let message: Vec<u8> = std::iter::once(mark).chain(line.bytes()).collect();
         send(&self.socket, &message, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map_err(refused)?;
         let timeout = rustix::time::Timespec::try_from(patience).ok();
-        let ready = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], timeout.as_ref()).map_err(refused)?;
+        let ready =
+            poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], timeout.as_ref()).map_err(refused)?;
         if ready == 0 {
             return Err(Failure::Late);
         }
@@ -89,7 +91,8 @@ pub(super) fn stuck(place: &Place) -> Option<u32> {
     let text = std::fs::read_to_string(&marker).ok()?;
     let (pid, ticks) = text.trim().split_once(' ')?;
     let pid = pid.parse().ok()?;
-    let hangs = proc_file::stat(pid).is_some_and(|stat| Some(stat.start_ticks) == ticks.parse().ok() && !stat.is_gone());
+    let hangs = proc_file::stat(pid)
+        .is_some_and(|stat| Some(stat.start_ticks) == ticks.parse().ok() && !stat.is_gone());
     if hangs {
         return Some(pid);
     }

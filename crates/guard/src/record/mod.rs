@@ -90,7 +90,10 @@ impl Record {
     /// The record of `user`; nothing is opened yet.
     pub(crate) fn new(record_dir: &Path, state_dir: &Path, user: &str) -> Self {
         let name = if user == "root" { "guard".to_owned() } else { format!("guard-{user}") };
-        let place = Place { file: record_dir.join(format!("{name}.jsonl")), state: state_dir.join("record").join(name) };
+        let place = Place {
+            file: record_dir.join(format!("{name}.jsonl")),
+            state: state_dir.join("record").join(name),
+        };
         Self { place, keeper: None, given_up: false }
     }
 
@@ -100,13 +103,13 @@ impl Record {
             Ok(line) => line,
             Err(error) => return Kept::No(format!("it cannot be rendered: {error}")),
         };
-        match self.to_disk(&line, durable) {
+        match self.write(&line, durable) {
             Ok(()) => Kept::Yes,
             Err(why) => Kept::No(self.elsewhere(&line, &why)),
         }
     }
 
-    fn to_disk(&mut self, line: &str, durable: Durable) -> Result<(), String> {
+    fn write(&mut self, line: &str, durable: Durable) -> Result<(), String> {
         if self.given_up {
             return Err("the disk did not take the line before it".to_owned());
         }
@@ -137,10 +140,16 @@ impl Record {
         let syslog = syslog::send(line);
         let file = self.place.file.display();
         match (ring, syslog) {
-            (Ok(()), true) => format!("{why}; it is in the ring and in syslog, and goes into {file} when that can be written"),
-            (Ok(()), false) => format!("{why}; it is in the ring, and goes into {file} when that can be written"),
+            (Ok(()), true) => format!(
+                "{why}; it is in the ring and in syslog, and goes into {file} when that can be written"
+            ),
+            (Ok(()), false) => {
+                format!("{why}; it is in the ring, and goes into {file} when that can be written")
+            }
             (Err(error), true) => format!("{why}; the ring failed too ({error}), it is in syslog only"),
-            (Err(error), false) => format!("{why}; the ring failed too ({error}) and nothing listens for syslog: it is LOST"),
+            (Err(error), false) => {
+                format!("{why}; the ring failed too ({error}) and nothing listens for syslog: it is LOST")
+            }
         }
     }
 }
@@ -150,9 +159,18 @@ pub(crate) fn escape_request(request: Option<&[u8]>) -> String {
     let Some(bytes) = request else {
         return String::new();
     };
-    let shown: String = bytes.iter().take(REQUEST_CAP).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
+    let shown: String = bytes
+        .iter()
+        .take(REQUEST_CAP)
+        .flat_map(|byte| std::ascii::escape_default(*byte))
+        .map(char::from)
+        .collect();
     let fits = shown.len() <= REQUEST_CAP && bytes.len() <= REQUEST_CAP;
-    if fits { shown } else { format!("{}[of {} bytes]", shown.get(..REQUEST_CAP - 24).unwrap_or_default(), bytes.len()) }
+    if fits {
+        shown
+    } else {
+        format!("{}[of {} bytes]", shown.get(..REQUEST_CAP - 24).unwrap_or_default(), bytes.len())
+    }
 }
 
 /// Sends a line where no configuration can be believed, so that no record's place is known.

@@ -45,7 +45,12 @@ pub(super) fn take(state: &Path) -> Taken {
         let from = state.join(part);
         let text = fs::read(&from).unwrap_or_default();
         if !text.is_empty() {
-            let moved = File::options().append(true).create(true).mode(0o600).open(&taking).and_then(|mut file| file.write_all(&text));
+            let moved = File::options()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(&taking)
+                .and_then(|mut file| file.write_all(&text));
             if moved.is_ok() {
                 let _ = fs::remove_file(from);
             }

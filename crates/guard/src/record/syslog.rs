@@ -15,7 +15,8 @@ pub(super) fn send_to(path: &str, line: &str) -> bool {
         return false;
     };
     let message = format!("<{PRIORITY}>breakglass-guard[{}]: {line}", std::process::id());
-    connect(&socket, &address).is_ok() && rustix::net::send(&socket, message.as_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok()
+    connect(&socket, &address).is_ok()
+        && rustix::net::send(&socket, message.as_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok()
 }
 
 /// As [`send_to`], to where syslog listens.

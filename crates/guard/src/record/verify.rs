@@ -20,7 +20,10 @@ pub(crate) fn verify(path: &Path, expected: Option<Tip>) -> u8 {
         Ok(head) => {
             let (lines, gaps, missing) = (head.lines, head.gaps, head.missing);
             let cut = if expected.is_none() { "; a cut tail shows only against `--head`" } else { "" };
-            crate::report::say(&format!("holds: {lines} lines, {gaps} gaps, {missing} lines known to be lost; head {}{cut}", head.tip()));
+            crate::report::say(&format!(
+                "holds: {lines} lines, {gaps} gaps, {missing} lines known to be lost; head {}{cut}",
+                head.tip()
+            ));
             exit::DONE
         }
         Err(broken) => {

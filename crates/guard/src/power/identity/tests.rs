@@ -8,10 +8,13 @@ const EDITOR: u32 = 600;
 const DEAD: u32 = 700;
 
 fn world(pid: u32) -> Option<Look> {
-    let look = |runs_program, age| Some(Look { start_ticks: u64::from(pid) * 10, age, runs_program });
+    let look = |runs_program, holds_socket| {
+        Some(Look { start_ticks: u64::from(pid) * 10, runs_program, holds_socket })
+    };
     match pid {
-        QEMU_102 | QEMU_1020 => look(true, 1000),
-        EDITOR => look(false, 1000),
+        QEMU_102 => look(true, true),
+        QEMU_1020 => look(true, false),
+        EDITOR => look(false, false),
         _ => None,
     }
 }
@@ -21,7 +24,7 @@ fn process(pid: u32) -> ProcessIdentity {
 }
 
 const fn filed(pid: u32) -> Filed {
-    Filed::Pid { pid, age: 999 }
+    Filed::Pid(pid)
 }
 
 #[test]
@@ -42,7 +45,8 @@ fn only_agreement_names_a_process() {
         ("left behind by a killed QEMU", Nobody, filed(DEAD), Some(process(DEAD)), NONE),
         ("a reused number, and we know that ours ended", Nobody, filed(EDITOR), reused, NONE),
         ("a reused number, and we know nothing", Nobody, filed(EDITOR), None, DOUBT),
-        ("started after the file was written", Nobody, Filed::Pid { pid: QEMU_102, age: 2000 }, None, DOUBT),
+        ("the neighbour's number, and ours is off", Nobody, filed(QEMU_1020), None, DOUBT),
+        ("the neighbour's number, and ours is known to have ended", Nobody, filed(QEMU_1020), reused, DOUBT),
         ("1", Nobody, filed(1), None, DOUBT),
         ("1 although the socket is fine", Pid(QEMU_102), filed(1), None, DOUBT),
         ("0", Nobody, filed(0), None, DOUBT),
@@ -57,7 +61,11 @@ fn only_agreement_names_a_process() {
     ] {
         let witnesses = Witnesses { listener, filed: file, remembered };
         let judged = judge(&witnesses, world);
-        assert_eq!(judged.clone().map(|found| found.map(|it| it.pid)).map_err(|_| ()), expected, "{why}: {judged:?}");
+        assert_eq!(
+            judged.clone().map(|found| found.map(|it| it.pid)).map_err(|_| ()),
+            expected,
+            "{why}: {judged:?}"
+        );
     }
 }
 
@@ -66,10 +74,12 @@ fn reads_pid_files_as_strictly_as_it_should() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("pid");
     assert_eq!(super::filed(&path), Filed::Absent);
-    for (text, pid) in [("12\n", Some(12)), ("1", Some(1)), ("", None), ("12 13", None), ("-4", None), ("\u{663}", None)] {
+    for (text, pid) in
+        [("12\n", Some(12)), ("1", Some(1)), ("", None), ("12 13", None), ("-4", None), ("\u{663}", None)]
+    {
         std::fs::write(&path, text).unwrap();
         let read = match super::filed(&path) {
-            Filed::Pid { pid, .. } => Some(pid),
+            Filed::Pid(pid) => Some(pid),
             _ => None,
         };
         assert_eq!(read, pid, "{text:?}");

@@ -1,0 +1,19 @@
+//! The guard through its built binary: real processes, real QEMUs, real disks that are full, read-only and hung.
+//!
+//! Nothing here looks inside the guard. What it promises is read from exit codes, output, the record and the
+//! processes on this host.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test should stop loudly"
+)]
+
+mod corpus;
+mod hung_disk;
+mod operations;
+mod processes;
+mod record;
+mod support;
+mod trust;
+mod verbs;
