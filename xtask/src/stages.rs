@@ -1,0 +1,97 @@
+//! The stages that the commands are made of.
+
+use crate::run::{cargo, command, root, run};
+use crate::setup;
+use anyhow::{Result, ensure};
+use breakglass_lab::{GUARD_VARIABLE, Image, LAB_DIR_VARIABLE};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+/// The target that the guard is built for. It has to be named: only then do the flags below leave build scripts and
+/// procedural macros alone, which cannot be static.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The guard must start on a host whose libraries are broken, and is copied to hosts that have others.
+const STATIC: &str = "-C target-feature=+crt-static";
+/// A guard larger than this is no longer tiny.
+const GUARD_LIMIT: u64 = 2 * 1024 * 1024;
+
+/// Builds the static guard in a target directory of its own, so that its flags and profile never disturb the other builds.
+pub(crate) fn guard() -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--quiet", "--profile", "guard", "--package", "breakglass-guard", "--target", TARGET]);
+    build.args(["--target-dir", "target/guard"]).env("RUSTFLAGS", STATIC);
+    run("building the static guard", build)?;
+    let path = root().join("target/guard").join(TARGET).join("guard/breakglass-guard");
+    let size = std::fs::metadata(&path)?.len();
+    ensure!(size <= GUARD_LIMIT, "the guard has {size} bytes, more than {GUARD_LIMIT}");
+    eprintln!("xtask: the guard has {size} bytes");
+    Ok(path)
+}
+
+fn lab_dir() -> PathBuf {
+    root().join("target/lab")
+}
+
+/// Builds the guest image, from packages that are fetched once or, with `refresh`, again.
+pub(crate) fn image(refresh: bool) -> Result<()> {
+    let begun = Instant::now();
+    Image::ensure(&lab_dir(), refresh)?;
+    eprintln!("xtask: the lab's guest image: {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Gives a command the variables by which tests and the demo find guard and image.
+fn with_lab(mut command: Command, guard: &std::path::Path) -> Command {
+    command.env(GUARD_VARIABLE, guard).env(LAB_DIR_VARIABLE, lab_dir());
+    command
+}
+
+/// Prints those variables for a shell.
+pub(crate) fn env() -> Result<()> {
+    println!("export {GUARD_VARIABLE}={:?} {LAB_DIR_VARIABLE}={:?}", guard()?, lab_dir());
+    Ok(())
+}
+
+/// Format and lints.
+pub(crate) fn lint() -> Result<()> {
+    run("cargo fmt --check", cargo(&["fmt", "--all", "--check"]))?;
+    run("clippy", cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Everything that the tests need, then the tests.
+pub(crate) fn test(full: bool) -> Result<()> {
+    setup::install()?;
+    let guard = guard()?;
+    image(false)?;
+    run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins"]))?;
+    let begun = Instant::now();
+    let mut tests = with_lab(cargo(&["test", "--quiet", "--workspace", "--no-fail-fast"]), &guard);
+    if full {
+        tests.env("BREAKGLASS_FULL", "1");
+    }
+    let result = run("tests", tests);
+    eprintln!("xtask: the tests took {:.0} s after compiling", begun.elapsed().as_secs_f64());
+    result
+}
+
+/// Every figure beside its comparison.
+pub(crate) fn bench(rows: &[&str]) -> Result<()> {
+    setup::install()?;
+    let guard = guard()?;
+    image(false)?;
+    run("building", cargo(&["build", "--quiet", "--release", "--package", "breakglass", "--package", "breakglass-bench"]))?;
+    let bench = root().join("target/release/breakglass-bench");
+    run("bench", with_lab(command(&bench.to_string_lossy(), rows), &guard))
+}
+
+/// The lab and the server, until Ctrl-C.
+pub(crate) fn demo(rest: &[&str]) -> Result<()> {
+    setup::install()?;
+    let guard = guard()?;
+    image(false)?;
+    run("building", cargo(&["build", "--quiet", "--release", "--package", "breakglass"]))?;
+    let binary = root().join("target/release/breakglass");
+    let mut demo = with_lab(command(&binary.to_string_lossy(), &["demo"]), &guard);
+    demo.args(rest);
+    run("demo", demo)
+}
