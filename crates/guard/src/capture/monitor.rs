@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const TELLING: Duration = Duration::from_millis(150);
 /// The longest wait for one screen; a display that never answers must not cost `query-block`.
 const SCREEN: Duration = Duration::from_secs(2);
+/// Age at which a screen that nobody fetched is taken away.
+const STALE_SCREEN: Duration = Duration::from_secs(600);
 
 pub(super) fn run(order: &Order, sheet: &mut Sheet) -> PartEnd {
     let Some(socket) = &order.plan.qmp_socket else {
@@ -102,11 +104,25 @@ fn screendump(client: &mut Client<Deadlined>, order: &Order) -> Result<(), QmpEr
         source: source.into(),
     };
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    sweep(order);
     let file = rustix::fs::open(&order.screen_file, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
     if let Some((user, group)) = owner_of_qemu(order) {
         rustix::fs::fchown(&file, Some(user), Some(group)).map_err(failed)?;
     }
     client.screendump(&order.screen_file, "png")
+}
+
+/// Takes away screens of captures long gone: a QEMU that was slow writes its file after everybody left.
+fn sweep(order: &Order) {
+    let Some(entries) = order.screen_file.parent().and_then(|dir| std::fs::read_dir(dir).ok()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let age = entry.metadata().and_then(|seen| seen.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > STALE_SCREEN) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn owner_of_qemu(order: &Order) -> Option<(Uid, Gid)> {

@@ -23,7 +23,7 @@ pub(crate) struct Order {
 impl Order {
     /// An order for the children of this process, which have `time`.
     pub(crate) fn new(plan: &Plan, time: Duration) -> Self {
-        let name = format!("screen-{}-{}.png", plan.vm_name, std::process::id());
+        let name = format!("{}-{}-{}.png", plan.vm_name, plan.taken.unix_millis(), std::process::id());
         Self {
             plan: plan.clone(),
             time,

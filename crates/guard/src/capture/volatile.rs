@@ -19,10 +19,10 @@ pub(super) fn screen_dir() -> PathBuf {
 }
 
 /// The directory of that name, made where it is missing: under `/run`, or under `/dev/shm` on a host whose `/run` lies
-/// on a disk. That neither can be had shows when it is used.
+/// on a disk; a bare system may have neither, but always has devices. That none can be had shows when it is used.
 fn volatile_dir(name: &str, mode: u32) -> PathBuf {
     let under = |base: &str| Path::new(base).join(name);
-    let mut bases = ["/run", "/dev/shm"].into_iter();
+    let mut bases = ["/run", "/dev/shm", "/dev"].into_iter();
     let base = bases.find(|base| is_in_memory(base) && is_ours(&under(base), mode)).unwrap_or("/run");
     under(base)
 }

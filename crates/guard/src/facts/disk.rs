@@ -67,7 +67,7 @@ pub(super) fn run() -> u8 {
             });
             match begun {
                 Ok(()) => probe(&order.mount),
-                Err(error) => say_error(&order.mount, &error),
+                Err(error) => say_unmarked(&order.mount, &error),
             }
         }
         Ok(Turn::Others(other)) => {
@@ -79,7 +79,7 @@ pub(super) fn run() -> u8 {
         }
         Err(error) => {
             say_usage(&order);
-            say_error(&order.mount, &error);
+            say_unmarked(&order.mount, &error);
         }
     }
     exit::DONE
@@ -166,9 +166,16 @@ fn nothing(mount: &Mount) -> SyncProbe {
 fn say_error(mount: &Mount, error: &io::Error) {
     let text = match error.kind() {
         io::ErrorKind::StorageFull => "no space left on the file system".to_owned(),
-        io::ErrorKind::PermissionDenied => format!("{error}; a probe needs root"),
         _ => error.to_string(),
     };
+    say(&Said::Probe(SyncProbe { error: Some(text), ..nothing(mount) }));
+}
+
+/// Nothing was written to the disk, since a second probe beside it could not have been kept away. Says nothing about
+/// the disk, and must not read as if it did.
+fn say_unmarked(mount: &Mount, error: &io::Error) {
+    let root = if rustix::process::geteuid().is_root() { "" } else { "; a probe needs root" };
+    let text = format!("not tried, the probe could not be marked as running: {error}{root}");
     say(&Said::Probe(SyncProbe { error: Some(text), ..nothing(mount) }));
 }
 

@@ -13,7 +13,7 @@ pub(crate) use base64::base64;
 pub(crate) use plan::{Limits, Plan};
 pub(crate) use verdict::{Captured, PartEnd, Summary};
 
-use crate::capture::children::{Job, Late, Nursery};
+use crate::capture::children::{End, Job, Late, Nursery};
 use crate::capture::{Order, Part, backtrace, keep};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ pub(crate) fn capture(plan: &Plan, emit: &mut dyn FnMut(Captured)) -> Summary {
             open += 1;
         }
         if part == Part::Backtrace {
-            backtrace::let_go_on(plan.process, was_held);
+            backtrace::let_go_on(plan.process, was_held, !matches!(ended.end, End::Exited(Some(_))));
         }
         let captured = verdict::of_part(part, ended, &mut notes);
         nursery.feed(keep::NAME, &keep::frame(&captured));

@@ -4,6 +4,8 @@ use super::frozen::{Disk, may_mount};
 use crate::guard;
 use breakglass_protocol::{Facts, Part, SyncProbe};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -70,6 +72,25 @@ fn a_healthy_machine_tells_everything_in_time() {
     }
     if !std::path::Path::new("/run/systemd/system").exists() {
         assert!(matches!(facts.failed_units, Part::No(_)), "{:?}", facts.failed_units);
+    }
+}
+
+#[test]
+fn without_root_it_tells_less_and_says_why() {
+    if !may_mount("facts without root") {
+        return;
+    }
+    // A copy that anyone may run, run as nobody.
+    let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let copy = dir.path().join("guard");
+    std::fs::copy(env!("CARGO_BIN_EXE_breakglass-guard"), &copy).unwrap();
+    let done = Command::new(&copy).arg("facts").uid(65534).gid(65534).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let facts: Facts = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(facts.load.value().is_some() && facts.memory.value().is_some(), "{facts:?}");
+    for probe in &facts.sync {
+        let error = probe.error.as_ref().unwrap();
+        assert!(error.starts_with("not tried") && error.ends_with("a probe needs root"), "{probe:?}");
     }
 }
 
