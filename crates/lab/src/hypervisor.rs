@@ -132,6 +132,13 @@ impl Hypervisor {
     }
 }
 
+impl Hypervisor {
+    /// The process that listens at the door.
+    pub(crate) fn sshd_pid(&self) -> Option<u32> {
+        self.sshd.as_ref().map(Child::id)
+    }
+}
+
 impl Drop for Hypervisor {
     fn drop(&mut self) {
         if let Some(sshd) = &mut self.sshd {
@@ -149,6 +156,7 @@ fn write_machine(text: &mut String, vm: &Vm) -> Result<()> {
         writeln!(text, "{key} = {:?}", vm.file(suffix).to_string_lossy())?;
     }
     writeln!(text, "command = [\"/bin/sh\", {:?}]", vm.file("launch").to_string_lossy())?;
+    writeln!(text, "executable = {:?}", crate::vm::QEMU)?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 const PACKAGES: [&str; 3] = ["linux-image-*-cloud-amd64", "busybox-static", "sudo"];
 const SSHD: &str = "/usr/sbin/sshd";
 /// Loaded in this order by the guest; each one's `.modinfo` says what it depends on. ext4 is built in.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 11] = [
     "drivers/virtio/virtio_ring.ko",
     "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_pci_modern_dev.ko",
@@ -26,10 +26,8 @@ const MODULES: [&str; 13] = [
     "net/core/failover.ko",
     "drivers/net/net_failover.ko",
     "drivers/net/virtio_net.ko",
-    "drivers/char/hw_random/virtio-rng.ko",
     "drivers/input/evdev.ko",
     "drivers/acpi/button.ko",
-    "drivers/char/virtio_console.ko",
 ];
 /// Path in the guest, permissions, content.
 const FILES: [(&str, u32, &str); 17] = [

@@ -170,6 +170,15 @@ impl Lab {
         KEY_LABEL
     }
 
+    /// The processes with which the hypervisor's sshd serves its connections, for a test that cuts the line: killing
+    /// them ends every connection and leaves the listener, and whatever was detached from them.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn connections(&self) -> Result<Vec<u32>> {
+        self.hypervisor.sshd_pid().map_or_else(|| Ok(Vec::new()), process::children_of)
+    }
+
     /// Sends a request through the hypervisor's door with stock `ssh`.
     ///
     /// # Errors

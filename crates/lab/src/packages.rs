@@ -61,7 +61,7 @@ fn cached(cache: &Path, package: &str) -> Result<Option<String>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let stem = name.split('_').next().unwrap_or_default();
         let fits = match package.split_once('*') {
-            Some((head, tail)) => stem.starts_with(head) && stem.ends_with(tail),
+            Some((head, tail)) => stands_for(stem, head, tail),
             None => stem == package,
         };
         if fits && name.ends_with(".deb") {
@@ -89,7 +89,12 @@ fn resolve(pattern: &str) -> Result<String> {
     answer
         .stdout
         .split_whitespace()
-        .find(|word| word.starts_with(head) && word.ends_with(tail))
+        .find(|word| stands_for(word, head, tail))
         .map(str::to_owned)
         .with_context(|| format!("apt knows no {meta}; `cargo xtask setup` refreshes the package lists"))
+}
+
+/// Whether something stands between head and tail: the package of the same name without it only points at the real one.
+fn stands_for(name: &str, head: &str, tail: &str) -> bool {
+    name.len() > head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail)
 }

@@ -44,6 +44,21 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The direct children of a process, by field 4 of `/proc/PID/stat`.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(crate) fn children_of(parent: u32) -> Result<Vec<u32>> {
+    let pids = std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent = parent.to_string();
+    let is_child = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The command's name stands in brackets and may hold anything; state and parent follow it.
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(parent.as_str())
+    };
+    Ok(pids.filter(is_child).collect())
+}
+
 /// Runs a command to its end or to the deadline, at which it is killed.
 ///
 /// # Errors

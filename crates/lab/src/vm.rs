@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const QEMU: &str = "/usr/bin/qemu-system-x86_64";
+/// The program that the launcher becomes.
+pub(crate) const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 const DISK_SIZE: &str = "64m";
 
 /// One VM. Its files lie in the lab's directory under its number: `102.console`, `102.pid`, …
@@ -47,7 +48,7 @@ impl Vm {
             memory_mib: options.memory_mib,
             ssh_port: free_port()?,
             refusing_port: free_port()?,
-            host_key: make_key(&directory, &format!("{number}.host_key"))?,
+            host_key: make_key(&directory, &format!("host_key_{number}"))?,
             repair_key: hypervisor.repair_key.clone(),
             guard: hypervisor.guard.clone(),
             guard_file: hypervisor.guard_file(),
@@ -238,8 +239,9 @@ impl Vm {
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
                 bail!("no SSH banner from {} in {deadline:?}; its console ends: {}", self.name, tail.join("\n"));
             }
-            // User-mode networking accepts for the guest and drops what it cannot deliver: ask again and again.
-            if matches!(self.banner(left.min(Duration::from_millis(500))), Banner::Shown(_)) {
+            // User-mode networking accepts for the guest and drops what it cannot deliver, so ask again and again; but
+            // each time with patience, or the half-asked would pile up in a guest that is only slow.
+            if matches!(self.banner(left.min(Duration::from_secs(3))), Banner::Shown(_)) {
                 return Ok(begun.elapsed());
             }
             std::thread::sleep(Duration::from_millis(20));
