@@ -152,7 +152,7 @@ impl<'a> Case<'a> {
         let began = self.began_seconds_ago();
         self.status()?.console.iter().rev().find(|sign| {
             let of_this_kernel = match (sign.age_seconds, began) {
-                (Some(age), Some(began)) => age <= began + AGE_SLACK_SECONDS,
+                (Some(age), Some(began)) => age <= began.saturating_add(AGE_SLACK_SECONDS),
                 (None, Some(began)) => began >= BOOT_GRACE_SECONDS,
                 (_, None) => true,
             };
@@ -182,7 +182,11 @@ impl<'a> Case<'a> {
     /// well since then has booted.
     pub(crate) fn booting_seconds(&self) -> Option<u64> {
         let began = self.began_seconds_ago().filter(|seconds| *seconds < BOOT_GRACE_SECONDS)?;
-        let well_since = self.normal.last_well.is_some_and(|well| self.at.millis_since(well) < began * 1000);
+        // A look that began before the boot may have ended after it.
+        let well_since = self
+            .normal
+            .last_well
+            .is_some_and(|well| self.at.millis_since(well) / 1000 + AGE_SLACK_SECONDS < began);
         (!well_since && !self.inside_works()).then_some(began)
     }
 

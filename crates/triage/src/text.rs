@@ -28,6 +28,11 @@ pub(crate) fn stretch(millis: u64) -> String {
     }
 }
 
+/// The same for seconds.
+pub(crate) fn stretch_seconds(seconds: u64) -> String {
+    stretch(seconds.saturating_mul(1000))
+}
+
 /// A size as a person says it.
 pub(crate) fn size(kib: u64) -> String {
     match kib {

@@ -16,13 +16,15 @@ pub(crate) fn without_a_name(case: &Case<'_>, findings: &[Finding]) -> Verdict {
     }
 }
 
+const LOG_IN_HANGS: &str = "SSH greets, and a log-in does not end in time; the evidence does not say why.";
+
 fn greets(case: &Case<'_>, findings: &[Finding]) -> Verdict {
     match case.login {
         Login::Works(_) | Login::NoDoor => {
             let off: Vec<&Finding> = findings.iter().filter(|finding| finding.health >= Health::Degraded).collect();
             match off.first() {
                 Some(first) => {
-                    let seen = format!("It serves, and {} need a look: {} ({}).", count(off.len()), first.label, first.seen);
+                    let seen = format!("It serves, and {} a look: {} ({}).", count(off.len()), first.label, first.seen);
                     Verdict::unnamed(Health::Degraded, seen).advise(
                         Action::Look,
                         "Nothing of this stops it from serving now.",
@@ -36,7 +38,7 @@ fn greets(case: &Case<'_>, findings: &[Finding]) -> Verdict {
                 ),
             }
         }
-        Login::TimedOut => Verdict::unnamed(Health::Degraded, "SSH greets, and a log-in does not end in time; the evidence does not say why.")
+        Login::TimedOut => Verdict::unnamed(Health::Degraded, LOG_IN_HANGS)
             .seen("Log-in", "no answer in time")
             .advise(
                 Action::Look,
@@ -45,7 +47,7 @@ fn greets(case: &Case<'_>, findings: &[Finding]) -> Verdict {
                 "it gets worse while you wait: then a cycle captures forensics first and brings it back",
             )
             .remark(Verb::Reset, "does not help where the disk path is stalled"),
-        Login::Failed(why) => Verdict::unnamed(Health::Degraded, format!("SSH greets, and the repair door does not open: {}", tame(why)))
+        Login::Failed(why) => Verdict::unnamed(Health::Degraded, format!("SSH greets; the repair door does not open: {}", tame(why)))
             .seen("Log-in", tame(why))
             .advise(
                 Action::Look,
@@ -65,7 +67,7 @@ fn well(case: &Case<'_>) -> String {
 }
 
 fn count(number: usize) -> String {
-    if number == 1 { "one thing".to_owned() } else { format!("{number} things") }
+    if number == 1 { "one thing needs".to_owned() } else { format!("{number} things need") }
 }
 
 fn silent(case: &Case<'_>) -> Verdict {
@@ -91,7 +93,7 @@ fn silent(case: &Case<'_>) -> Verdict {
 
 /// It runs, and nothing tells a dead server from a dead network or a dead kernel.
 fn does_not_answer(case: &Case<'_>, ssh: &str) -> Verdict {
-    let spins = case.flow().is_some_and(|flow| flow.cpu_percent >= 90.0);
+    let spins = case.flow().is_some_and(|flow| flow.cpu_percent >= 75.0);
     let why = match (case.kernel_answers(), spins) {
         (None, _) => {
             "no port where nothing listens is known, so a dead server, network and kernel look the same"
@@ -101,7 +103,9 @@ fn does_not_answer(case: &Case<'_>, ssh: &str) -> Verdict {
         }
         _ => "what was seen fits several causes",
     };
-    Verdict::unnamed(Health::Down, format!("It does not answer while its QEMU runs: {ssh}. The evidence does not name the cause."))
+    let summary =
+        format!("It does not answer while its QEMU runs: {ssh}. The evidence does not name the cause.");
+    Verdict::unnamed(Health::Down, summary)
         .seen("SSH", ssh)
         .seen_as("QEMU", "running", Health::Good)
         .advise(

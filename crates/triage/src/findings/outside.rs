@@ -4,7 +4,7 @@ use super::{degraded_if, tell};
 use crate::case::{Case, Login, View};
 use crate::evidence::Reach;
 use crate::result::{Finding, Health};
-use crate::text::{stretch, tame};
+use crate::text::{stretch, stretch_seconds, tame};
 use breakglass_protocol::{RunState, Status};
 
 /// A monitor that takes longer than this to answer is worth a word.
@@ -80,7 +80,7 @@ fn hypervisor(case: &Case<'_>, status: &Status, findings: &mut Vec<Finding>) {
     console(case, status, findings);
     in_charge(status, findings);
     if let Some(seconds) = case.began_seconds_ago() {
-        tell(findings, "Running for", stretch(seconds.saturating_mul(1000)), Health::Good);
+        tell(findings, "Running for", stretch_seconds(seconds), Health::Good);
     }
     for note in &status.notes {
         tell(findings, "Not seen", tame(note), Health::Unknown);
@@ -108,9 +108,7 @@ fn console(case: &Case<'_>, status: &Status, findings: &mut Vec<Finding>) {
         of_this_kernel.filter(|sign| sign.kind != breakglass_protocol::ConsoleSignKind::Boot).collect();
     newest.reverse();
     for sign in &newest {
-        let age = sign
-            .age_seconds
-            .map_or_else(String::new, |age| format!(", {} ago", stretch(age.saturating_mul(1000))));
+        let age = sign.age_seconds.map_or_else(String::new, |age| format!(", {} ago", stretch_seconds(age)));
         tell(findings, "Console", format!("{}{age}", tame(&sign.line)), Health::Degraded);
     }
     if newest.is_empty() && case.console_is_kept() {

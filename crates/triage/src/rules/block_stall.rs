@@ -8,7 +8,7 @@ use crate::charge::nothing_in_charge;
 use crate::result::{Action, Health, Wedge};
 use crate::text::{stretch, tame};
 use crate::verdict::Verdict;
-use breakglass_protocol::{BlockedTask, RunState, Verb};
+use breakglass_protocol::{BlockedTask, ConsoleSignKind, RunState, Verb};
 
 /// A write that hangs for so long is stalled even where counters still move: another disk moves them.
 const STUCK_MILLIS: u64 = 3_000;
@@ -17,6 +17,8 @@ const BUSY_WRITES_PER_SECOND: f64 = 0.2;
 /// How many times its longest quiet a target must be quiet, and at least how long.
 const QUIET_FACTOR: u64 = 3;
 const QUIET_FLOOR_MILLIS: u64 = 15_000;
+/// The kernel repeats its complaint about hung tasks every two minutes.
+const COMPLAINT_SECONDS: u64 = 300;
 /// The floor where nothing else points to the disk.
 const QUIET_ALONE_FLOOR_MILLIS: u64 = 60_000;
 
@@ -47,6 +49,22 @@ pub(super) fn seen_inside(case: &Case<'_>) -> Option<Verdict> {
 }
 
 pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
+    against_its_normal(case).or_else(|| hung_tasks(case))
+}
+
+/// The kernel complains of tasks that hang, nothing is written, and no log-in comes through.
+fn hung_tasks(case: &Case<'_>) -> Option<Verdict> {
+    let sign = case.sign(ConsoleSignKind::HungTask)?;
+    let fresh = sign.age_seconds.is_some_and(|age| age <= COMPLAINT_SECONDS);
+    let flat = case.writes_are_flat() == Some(true);
+    if !(fresh && flat && case.banner() && matches!(case.login, Login::TimedOut) && case.running()) {
+        return None;
+    }
+    let summary = "Block-path stall: the kernel tells of tasks that hang, and not a single write completes.";
+    Some(conclude(case, Verdict::down(Wedge::BlockStall, summary).seen("Console", tame(&sign.line)), &[]))
+}
+
+fn against_its_normal(case: &Case<'_>) -> Option<Verdict> {
     let (longest, quiet) = (case.normal.longest_quiet_millis?, case.normal.quiet_millis?);
     let busy = case.normal.writes_per_second.is_some_and(|rate| rate >= BUSY_WRITES_PER_SECOND);
     let hangs = matches!(case.login, Login::TimedOut);
@@ -97,7 +115,7 @@ fn conclude(case: &Case<'_>, mut verdict: Verdict, blocked: &[&BlockedTask]) -> 
             ),
         )
         .remark(Verb::Reset, format!("keeps {named}, in which the stall lives: will not help"))
-        .remark(Verb::Stop, "the guest cannot write what it must to shut down: it is killed after the grace, and stays off")
+        .remark(Verb::Stop, "the guest cannot write what a shutdown writes: it is killed after the grace, and stays off")
 }
 
 /// Tasks in state D that wait for a disk, as far as the kernel's function tells; not those that wait for a network

@@ -33,8 +33,9 @@ pub(super) fn errors(case: &Case<'_>) -> Option<Verdict> {
     let Part::Yes(filesystems) = &case.facts()?.filesystems else { return None };
     let writable_kind = |kind: &str| ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"].contains(&kind);
     let turned = filesystems.iter().find(|one| one.read_only && writable_kind(&one.kind))?;
+    let summary = format!("Disk failure: {} is read-only after disk errors.", tame(&turned.mount));
     Some(
-        Verdict::degraded(Wedge::DiskFailure, format!("Disk failure: {} is read-only after disk errors.", tame(&turned.mount)))
+        Verdict::degraded(Wedge::DiskFailure, summary)
             .seen("Disks", format!("{} on {} is read-only", tame(&turned.mount), tame(&turned.source)))
             .seen("Console", tame(&sign.line))
             .advise(

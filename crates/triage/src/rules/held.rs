@@ -72,7 +72,8 @@ pub(super) fn paused(case: &Case<'_>) -> Option<Verdict> {
         Some(lock) => format!("{}, and whoever held it is gone", lock.kind),
         None => "none".to_owned(),
     };
-    let verdict = Verdict::down(Wedge::Paused, "Paused: the hypervisor holds the guest's processors, and nothing says why.")
+    let summary = "Paused: the hypervisor holds the guest's processors, and nothing says why.";
+    let verdict = Verdict::down(Wedge::Paused, summary)
         .seen("QEMU", what)
         .seen_as("Lock", lock, Health::Good)
         .advise(

@@ -1,6 +1,7 @@
 //! More work than the processors can do.
 
 use crate::case::{Case, Login};
+use crate::evidence::Reach;
 use crate::result::{Action, Health, Wedge};
 use crate::text::{ROOT_PREFIX, tame};
 use crate::verdict::Verdict;
@@ -12,8 +13,9 @@ const CROWDED: u32 = 4;
 const CROWD: u32 = 8;
 /// So many for each processor need no second witness.
 const MOB: u32 = 32;
-/// QEMU uses a processor of the host to this share: the guest has none to spare.
-const SATURATED_PERCENT: f64 = 90.0;
+/// QEMU uses a processor of the host to this share: the guest has none to spare. Less than all of it, since the
+/// host may be busy too.
+const SATURATED_PERCENT: f64 = 75.0;
 
 pub(super) fn seen_inside(case: &Case<'_>) -> Option<Verdict> {
     let load = case.facts()?.load.value()?;
@@ -80,9 +82,9 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
         Login::Works(_) => false,
         Login::TimedOut => true,
         // A closed connection is a server that is not there, not one that is slow.
-        Login::Failed(_) | Login::NoDoor => matches!(case.reach, crate::evidence::Reach::NoBanner),
+        Login::Failed(_) | Login::NoDoor => matches!(case.reach, Reach::NoBanner),
     };
-    let closed = matches!(case.reach, crate::evidence::Reach::Closed);
+    let closed = matches!(case.reach, Reach::Closed);
     if !starved || closed || usually_so || case.kernel_answers() != Some(true) || !case.running() {
         return None;
     }
@@ -91,7 +93,8 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
     let console = if case.console_is_kept() { "no telling line" } else { "not kept" };
     let lockup =
         case.sign(ConsoleSignKind::Lockup).map_or_else(|| console.to_owned(), |sign| tame(&sign.line));
-    let verdict = Verdict::down(Wedge::RunawayLoad, "Runaway load: the guest uses all the processor it gets, and SSH gets no turn.")
+    let summary = "Runaway load: the guest uses all the processor it gets, and SSH gets no turn.";
+    let verdict = Verdict::down(Wedge::RunawayLoad, summary)
         .seen("QEMU CPU", format!("{:.0} % of a processor", flow.cpu_percent))
         .seen("SSH", ssh)
         .seen_as("Console", lockup, Health::Unknown)

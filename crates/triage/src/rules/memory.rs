@@ -2,12 +2,15 @@
 
 use crate::case::{Case, Login};
 use crate::result::{Action, Health, Wedge};
-use crate::text::{ROOT_PREFIX, percent, size, stretch, tame};
+use crate::text::{ROOT_PREFIX, percent, size, stretch_seconds, tame};
 use crate::verdict::Verdict;
 use breakglass_protocol::{ConsoleSign, ConsoleSignKind, Facts, MemoryFacts, Verb};
 
 /// Less than this share available is scarce…
 const SCARCE_PERCENT: f64 = 3.0;
+/// …and this where the kernel is killing for it…
+const SCARCE_AFTER_KILL_PERCENT: f64 = 10.0;
+const JUST_NOW_SECONDS: u64 = 60;
 /// …unless that is still so much that most work fits into it.
 const SCARCE_KIB: u64 = 512 * 1024;
 /// All tasks waiting for memory for this share of the time is thrashing.
@@ -19,22 +22,29 @@ const EXPLAINS_LOGIN_SECONDS: u64 = 120;
 
 pub(super) fn exhausted(case: &Case<'_>) -> Option<Verdict> {
     match case.facts() {
-        Some(facts) => seen_inside(facts),
+        Some(facts) => {
+            let kill = case.sign(ConsoleSignKind::OutOfMemory).filter(|sign| !is_of_a_group(sign));
+            let killed_just_now =
+                kill.and_then(|sign| sign.age_seconds).is_some_and(|age| age <= JUST_NOW_SECONDS);
+            seen_inside(facts, killed_just_now)
+        }
         None => seen_on_the_console(case),
     }
 }
 
-fn seen_inside(facts: &Facts) -> Option<Verdict> {
+fn seen_inside(facts: &Facts, killed_just_now: bool) -> Option<Verdict> {
     let memory = facts.memory.value()?;
     let available = percent(memory.available_kib, memory.total_kib);
-    if memory.total_kib == 0 || available >= SCARCE_PERCENT || memory.available_kib >= SCARCE_KIB {
+    // A kill gives some back for a moment.
+    let scarce = if killed_just_now { SCARCE_AFTER_KILL_PERCENT } else { SCARCE_PERCENT };
+    if memory.total_kib == 0 || available >= scarce || memory.available_kib >= SCARCE_KIB {
         return None;
     }
     let full = facts.pressure.value().and_then(|pressure| pressure.memory_full).map(|line| line.avg10);
     let thrashes = full.is_some_and(|full| full >= THRASHING_PERCENT);
     let swap_gone = memory.swap_total_kib > 0 && percent(memory.swap_free_kib, memory.swap_total_kib) < 5.0;
     let nearly_nothing = available < SCARCE_PERCENT / 2.0;
-    if !(thrashes || swap_gone || memory.oom_kills > 0 || nearly_nothing) {
+    if !(thrashes || swap_gone || memory.oom_kills > 0 || killed_just_now || nearly_nothing) {
         return None;
     }
     let left =
@@ -85,10 +95,11 @@ fn seen_on_the_console(case: &Case<'_>) -> Option<Verdict> {
     if !case.running() || !(silent || no_login) {
         return None;
     }
-    let when = age.map_or_else(String::new, |age| format!(", {} ago", stretch(age * 1000)));
+    let when = age.map_or_else(String::new, |age| format!(", {} ago", stretch_seconds(age)));
+    let summary = "Memory exhausted: the kernel kills processes for lack of it, and SSH does not answer.";
     let ssh = if silent { "no banner" } else { "banner, and no log-in" };
     Some(
-        Verdict::down(Wedge::MemoryExhaustion, "Memory exhausted: the kernel kills processes for lack of memory, and SSH does not answer.")
+        Verdict::down(Wedge::MemoryExhaustion, summary)
             .seen("Console", format!("{}{when}, {} such lines since boot", tame(&sign.line), sign.count))
             .seen("SSH", ssh)
             .seen_as("QEMU", "running", Health::Good)

@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 use breakglass_protocol::{ConsoleSignKind, Verb};
 
 /// Above this the guest's kernel may as well spin: a panic or a lockup that nobody wrote down.
-const SPINNING_PERCENT: f64 = 90.0;
+const SPINNING_PERCENT: f64 = 75.0;
 
 pub(super) fn dead(case: &Case<'_>) -> Option<Verdict> {
     let flow = case.flow();

@@ -29,7 +29,7 @@ pub(super) fn powered_off(case: &Case<'_>) -> Option<Verdict> {
                     format!("whoever used key {} wants it to stay off", tame(&stop.key)),
                 )
         }
-        (None, Some(cycle)) => Verdict::down(Wedge::Off, "Powered off: a cycle ended before the VM was started again.")
+        (None, Some(cycle)) => Verdict::down(Wedge::Off, "Powered off: a cycle ended before its start.")
             .seen("Operation", format!("cycle, {}", tame(&cycle.message)))
             .advise(
                 Action::Press(Verb::Start),

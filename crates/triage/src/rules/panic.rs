@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::result::{Action, Health, Wedge};
-use crate::text::{stretch, tame};
+use crate::text::{stretch_seconds, tame};
 use crate::verdict::Verdict;
 use breakglass_protocol::{ConsoleSignKind, RunState, Verb};
 
@@ -17,7 +17,7 @@ pub(super) fn panicked(case: &Case<'_>) -> Option<Verdict> {
     let line = sign.map(|sign| tame(&sign.line)).unwrap_or_default();
     let age = sign
         .and_then(|sign| sign.age_seconds)
-        .map_or_else(String::new, |age| format!(", {} ago", stretch(age * 1000)));
+        .map_or_else(String::new, |age| format!(", {} ago", stretch_seconds(age)));
     let verdict = if ["deadlocked on memory", "Out of memory"].iter().any(|words| line.contains(words)) {
         // The kernel names its own reason, and that is what has to be looked into afterwards.
         Verdict::down(

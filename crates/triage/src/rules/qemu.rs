@@ -9,7 +9,8 @@ pub(super) fn unresponsive(case: &Case<'_>) -> Option<Verdict> {
     let status = case.status().filter(|status| status.state == RunState::Unresponsive)?;
     let process =
         status.process.map_or_else(|| "its process".to_owned(), |process| format!("process {}", process.pid));
-    let verdict = Verdict::down(Wedge::QemuUnresponsive, format!("QEMU does not answer: {process} is there and its monitor is silent."))
+    let summary = format!("QEMU does not answer: {process} is there and its monitor is silent.");
+    let verdict = Verdict::down(Wedge::QemuUnresponsive, summary)
         .seen("QEMU", "the process is there, its monitor does not answer")
         .advise(
             Action::Press(Verb::Cycle),
