@@ -2,7 +2,7 @@
 //!
 //! It holds no logic. A use case takes the desk instead of four arguments; a test builds one on a temporary directory.
 
-use crate::Board;
+use crate::{Board, Times};
 use breakglass_doors::Doors;
 use breakglass_fleet::Fleet;
 use breakglass_journal::Journal;
@@ -25,6 +25,8 @@ pub struct Desk {
     pub board: Board,
     /// The time.
     pub clock: Clock,
+    /// How long is waited for what.
+    pub times: Times,
 }
 
 impl Desk {
@@ -32,7 +34,7 @@ impl Desk {
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, doors: Doors, journal: Journal, clock: Clock) -> Self {
         let board = Board::new(&fleet);
-        Self { fleet, doors, journal, board, clock }
+        Self { fleet, doors, journal, board, clock, times: Times::default() }
     }
 
     /// Now.

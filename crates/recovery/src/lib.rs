@@ -27,6 +27,7 @@ mod rejoin;
 mod resume;
 mod run;
 mod stale;
+mod times;
 mod watch;
 mod words;
 
@@ -40,5 +41,6 @@ pub use resume::{Resumed, recall, resume};
 pub use run::{CommandEnd, Run, RunError, run, run_into, run_to_end};
 pub use normals::{learnt, recall_normals};
 pub use prober::look_now;
+pub use times::Times;
 pub use watch::watch;
 pub use words::{WordsError, close, note, open_incident};

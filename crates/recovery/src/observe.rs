@@ -15,8 +15,6 @@ use breakglass_protocol::{Outcome, Verb};
 use breakglass_triage::Health;
 use std::time::Duration;
 
-/// For so long after a verb the target may take until it is well; then it is said that it is not.
-const WELL_AGAIN: Duration = Duration::from_secs(180);
 /// The pause between two looks while it is waited for.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -37,8 +35,12 @@ pub(crate) async fn after_verb(desk: &Desk, operation: &Operation, outcome: Outc
         tell(desk, &operation.target, &Actor::Server, verdict).await;
         return;
     }
+    let somewhere = desk.fleet.component(&operation.target).is_some_and(|component| !component.addresses.is_empty());
+    if !somewhere {
+        return;
+    }
     desk.board.update(&operation.target, |view| view.settling = true);
-    let deadline = tokio::time::Instant::now() + WELL_AGAIN;
+    let deadline = tokio::time::Instant::now() + desk.times.well_again;
     let verdict = loop {
         let verdict = prober.lock().await.look(desk, &operation.target).await;
         let newer_verb = desk.board.target(&operation.target).is_some_and(|view| view.running.is_some());
@@ -55,7 +57,7 @@ pub(crate) async fn after_verb(desk: &Desk, operation: &Operation, outcome: Outc
         tell(desk, &operation.target, &Actor::Server, verdict).await;
     } else if desk.board.target(&operation.target).is_some_and(|view| view.running.is_none()) {
         let sentence =
-            format!("{} s after the {} it is not well: {}", WELL_AGAIN.as_secs(), operation.verb, verdict.state.sentence);
+            format!("{} s after the {} it is not well: {}", desk.times.well_again.as_secs(), operation.verb, verdict.state.sentence);
         let state = TargetState { health: Health::Down, sentence, ..verdict.state };
         tell(desk, &operation.target, &Actor::Server, Verdict { state, alarm: true, must_last: false }).await;
         gather::triage(desk, &Actor::Server, &operation.target, Some(operation.incident)).await;

@@ -16,12 +16,6 @@ use breakglass_protocol::{Line, OperationId, Outcome, Refusal, Status, Timestamp
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// For so long a door that is not open yet may take to open.
-const REACH: Duration = Duration::from_secs(15);
-/// For so long the guard's acceptance is waited for; an accepted operation then runs as long as it must.
-const ACCEPTANCE: Duration = Duration::from_secs(20);
-/// For so long one line is listened to; what still runs then is asked for instead.
-const LONGEST_LISTENING: Duration = Duration::from_secs(15 * 60);
 
 /// What somebody wants done to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +126,8 @@ async fn pressed(desk: &Desk, who: Actor, press: Press) -> Pressed {
     if let Err(end) = reached(desk, door).await {
         return not_sent(desk, intent, end).await;
     }
-    let mut hearing = ask(desk, door, press.verb, LONGEST_LISTENING);
-    match hear_answer(&mut hearing).await {
+    let mut hearing = ask(desk, door, press.verb, desk.times.listening);
+    match hear_answer(&mut hearing, desk.times.acceptance).await {
         Answer::Accepted { operation, joined } => accepted(desk, intent, hearing, operation, joined).await,
         Answer::TurnedAway(ended) => turned_away(desk, intent, ended).await,
         Answer::NeverSent(end) => not_sent(desk, intent, end).await,
@@ -196,7 +190,7 @@ async fn reached(desk: &Desk, door: &Door) -> Result<(), End> {
         return Ok(());
     }
     let not_started = End::TimedOut { stage: Stage::Connect, stopped: Stopped::NotStarted };
-    tokio::time::timeout(REACH, desk.doors.try_warm(&door.name)).await.unwrap_or(Err(not_started))
+    tokio::time::timeout(desk.times.reach, desk.doors.try_warm(&door.name)).await.unwrap_or(Err(not_started))
 }
 
 /// What the guard, or the line to it, answered first.
@@ -207,7 +201,7 @@ enum Answer {
     Unheard(String),
 }
 
-async fn hear_answer(hearing: &mut Hearing) -> Answer {
+async fn hear_answer(hearing: &mut Hearing, patience: Duration) -> Answer {
     let first = async {
         loop {
             match hearing.next().await {
@@ -229,9 +223,9 @@ async fn hear_answer(hearing: &mut Hearing) -> Answer {
             }
         }
     };
-    match tokio::time::timeout(ACCEPTANCE, first).await {
+    match tokio::time::timeout(patience, first).await {
         Ok(answer) => answer,
-        Err(_) => Answer::Unheard(format!("no answer came within {} s", ACCEPTANCE.as_secs())),
+        Err(_) => Answer::Unheard(format!("no answer came within {} s", patience.as_secs())),
     }
 }
 

@@ -7,28 +7,20 @@
 use crate::operation::{Ended, Operation, show_end};
 use crate::power::{NoStatus, status};
 use crate::record::keep;
-use crate::{Desk, observe};
+use crate::{Desk, Times, observe};
 use breakglass_incident::{Actor, EventBody, IncidentId, PressId};
 use breakglass_protocol::{LastOperation, OperationId, Outcome, Status, Timestamp, Verb};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// One answer may take this long.
-const ASK_DEADLINE: Duration = Duration::from_secs(8);
 /// The pause after the first answer; it doubles up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause while the operation is seen to run.
 const PAUSE_WHILE_RUNNING: Duration = Duration::from_secs(1);
 /// The longest pause while nobody answers.
 const PAUSE_WHILE_SILENT: Duration = Duration::from_secs(5);
-/// After so long without an answer it is said that the end was not learnt. Nothing is sent then either.
-const GIVE_UP: Duration = Duration::from_secs(30 * 60);
-/// A door that opens and has no guard behind it is given up earlier.
-const GIVE_UP_ON_NONSENSE: Duration = Duration::from_secs(60);
 /// How far apart two ages of the same moment may be: a slow log-in, a stepped clock.
 const AGE_SLACK_MILLIS: u64 = 3_000;
-/// For so long after the press an acceptance may still come to light: sshd may start the guard late.
-const MAY_STILL_APPEAR: Duration = Duration::from_secs(12);
 
 /// A press of which nobody heard whether it was accepted.
 #[derive(Debug, Clone)]
@@ -58,10 +50,10 @@ enum Sight {
 
 /// Asks until the operation has an outcome or a newer one has taken its place; tells the steps that were missed.
 pub(crate) async fn to_the_end(desk: &Desk, mut operation: Operation) {
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(desk.times);
     let mut broken = 0_u32;
     loop {
-        match status(desk, &operation.target, ASK_DEADLINE).await {
+        match status(desk, &operation.target, desk.times.status).await {
             Ok(status) => {
                 patience.answered();
                 let sight = see(&operation.id, &status);
@@ -105,17 +97,17 @@ pub(crate) async fn to_the_end(desk: &Desk, mut operation: Operation) {
 
 /// Asks until it is known whether the press was accepted; if so, goes on to the end.
 pub(crate) async fn find_and_follow(desk: &Desk, unheard: Unheard) {
-    let mut patience = Patience::new();
+    let mut patience = Patience::new(desk.times);
     let began = tokio::time::Instant::now();
     loop {
-        match status(desk, &unheard.target, ASK_DEADLINE).await {
+        match status(desk, &unheard.target, desk.times.status).await {
             Ok(status) => {
                 patience.answered();
                 match status.last_operation.as_ref() {
                     Some(last) if may_be(last, &status, &unheard, desk.now()) => {
                         return found(desk, unheard, last).await;
                     }
-                    newest if began.elapsed() >= MAY_STILL_APPEAR => {
+                    newest if began.elapsed() >= desk.times.may_still_appear => {
                         let message = never_accepted(newest, &unheard);
                         return tell_unheard(desk, &unheard, Outcome::Failed, message, Some(status.clone())).await;
                     }
@@ -250,14 +242,15 @@ async fn tell_unheard(
 /// How long to wait between two questions.
 #[derive(Debug)]
 struct Patience {
+    times: Times,
     began_silent: tokio::time::Instant,
     pause: Duration,
     longest: Duration,
 }
 
 impl Patience {
-    fn new() -> Self {
-        Self { began_silent: tokio::time::Instant::now(), pause: SHORTEST_PAUSE, longest: PAUSE_WHILE_SILENT }
+    fn new(times: Times) -> Self {
+        Self { times, began_silent: tokio::time::Instant::now(), pause: SHORTEST_PAUSE, longest: PAUSE_WHILE_SILENT }
     }
 
     fn answered(&mut self) {
@@ -267,7 +260,7 @@ impl Patience {
 
     fn is_over(&mut self, why: &NoStatus) -> bool {
         self.longest = PAUSE_WHILE_SILENT;
-        let limit = if matches!(why, NoStatus::Failed(_)) { GIVE_UP_ON_NONSENSE } else { GIVE_UP };
+        let limit = if matches!(why, NoStatus::Failed(_)) { self.times.give_up_on_nonsense } else { self.times.give_up };
         self.began_silent.elapsed() >= limit
     }
 
