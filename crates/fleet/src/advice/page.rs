@@ -1,4 +1,6 @@
 //! The page: whether anybody can log in, and what travels in the clear.
+//!
+//! Sections that nothing acts on are not told here: the fleet itself lists them.
 
 use super::{Advice, say};
 use crate::Fleet;
@@ -26,8 +28,5 @@ pub(super) fn advise(fleet: &Fleet, advice: &mut Vec<Advice>) {
             about(),
             "secure_cookies is off and the page listens beyond this machine: log-ins can be read on the way",
         );
-    }
-    for section in &fleet.unused_sections {
-        say(advice, format!("section \"{section}\""), "nothing in this version acts on this section");
     }
 }

@@ -55,7 +55,6 @@ fn each_unwise_thing_is_told() {
             "secure_cookies is off",
         ),
         (GOOD.replace("password_file = \"/etc/breakglass/users\"", ""), "nobody can log in"),
-        (format!("{GOOD}[notify]\n"), "section \"notify\": nothing in this version acts"),
         (format!("{GOOD}{router}"), "which is \"router\": a hop that must be up"),
         (
             served(&format!("{GOOD}{}", cluster.replace("192.0.2.2", "192.0.2.3"))),

@@ -58,10 +58,6 @@ fn what_is_well_is_called_well() {
         ("no power door", Evidence { hypervisor: HypervisorView::NoDoor, ..healthy() }),
         ("banner only", Evidence { hypervisor: HypervisorView::NoDoor, inside: Inside::NoDoor, ..healthy() }),
         (
-            "an old panic on the console of a machine that answers",
-            with_status(healthy(), |status| status.console = Vec::new()),
-        ),
-        (
             "booted a second ago and answers",
             with_status(healthy_unlearnt(), |status| status.process_age_seconds = Some(5)),
         ),
