@@ -1,6 +1,6 @@
 //! Reading the database: frames, events, the list of incidents. Also for the command line, beside a running server or without one.
 
-use crate::encode::{json, push_event, removed};
+use crate::encode::{json, parse_event, push_event, removed};
 use crate::store::{open_to_read, signed};
 use crate::{Frame, OpenError};
 use breakglass_incident::{Event, EventBody, IncidentId, Seq};
@@ -84,9 +84,9 @@ impl Archive {
     }
 }
 
-/// The events of frames. A frame that cannot be understood is left out: its place shows in the numbers.
+/// The events of frames.
 pub(crate) fn events(frames: &[Frame]) -> Vec<Event> {
-    frames.iter().filter_map(|frame| serde_json::from_slice(&frame.json).ok()).collect()
+    frames.iter().filter_map(|frame| parse_event(&frame.json)).collect()
 }
 
 /// Frames after a number, oldest first, rendered into one buffer that they share.
@@ -123,18 +123,19 @@ fn render(
     values: impl rusqlite::Params,
 ) -> rusqlite::Result<Vec<Frame>> {
     let mut rows = statement.query(values)?;
-    let mut text = String::new();
+    let mut text = Vec::new();
     let mut ends: Vec<(u64, Option<u64>, usize)> = Vec::new();
     while let Some(row) = rows.next()? {
         let (seq, incident): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
         let (seq, incident) = (seq.unsigned_abs(), incident.map(i64::unsigned_abs));
-        let words = |at: usize| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
+        let words = |at: usize| row.get_ref(at).and_then(|value| Ok(value.as_bytes()?));
         match row.get_ref(5)? {
             ValueRef::Null => {
-                let stands_in = json(&removed(words(4)?, "its content was erased"));
-                push_event(&mut text, seq, incident, words(2)?, words(3)?, &stands_in);
+                let was = String::from_utf8_lossy(words(4)?);
+                let stands_in = json(&removed(&was, "its content was erased"));
+                push_event(&mut text, seq, incident, words(2)?, words(3)?, stands_in.as_bytes());
             }
-            _ => push_event(&mut text, seq, incident, words(2)?, words(3)?, words(5)?),
+            body => push_event(&mut text, seq, incident, words(2)?, words(3)?, body.as_bytes()?),
         }
         ends.push((seq, incident, text.len()));
     }

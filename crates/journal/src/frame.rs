@@ -1,5 +1,6 @@
 //! What travels to a client: one event or one piece of live text, encoded once and shared by all who watch.
 
+use crate::encode::parse_event;
 use breakglass_incident::{Event, IncidentId, Seq};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl Frame {
     pub fn event(&self) -> Option<Arc<Event>> {
         match (&self.event, self.seq) {
             (Some(event), _) => Some(Arc::clone(event)),
-            (None, Some(_)) => serde_json::from_slice(&self.json).ok().map(Arc::new),
+            (None, Some(_)) => parse_event(&self.json).map(Arc::new),
             (None, None) => None,
         }
     }

@@ -7,7 +7,7 @@ use crate::queue::{Place, Taken};
 use crate::shared::Shared;
 use crate::store::{Store, signed};
 use crate::{ArtifactError, Frame, Head, IncidentSummary, Limits, OpenError, Tail, writer};
-use breakglass_incident::{Actor, ArtifactRef, Event, EventBody, IncidentId, Seq};
+use breakglass_incident::{Actor, ArtifactRef, Event, EventBody, IncidentId, Seq, View};
 use breakglass_protocol::Timestamp;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -17,9 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Whether an event is durable.
+/// How many events are read and parsed at a time.
+const PAGE: usize = 256;
+
+/// Whether an event is durable. Whoever tells a person that something is recorded looks at this first; whoever only goes on
+/// with a rescue need not: the journal itself shows what it does not keep.
 #[derive(Debug, Clone, PartialEq)]
-#[must_use = "an event that is not kept must not be acknowledged as kept"]
 pub enum Kept {
     /// It is synced to the disk.
     Durable(Event),
@@ -34,6 +37,7 @@ pub enum Kept {
 
 impl Kept {
     /// The event, durable or not.
+    #[must_use]
     pub const fn event(&self) -> &Event {
         match self {
             Self::Durable(event) | Self::NotKept { event, .. } => event,
@@ -261,12 +265,35 @@ impl Journal {
 
     /// Events, oldest first; those that the disk did not take yet stand last. Where the disk does not answer, what is in memory.
     pub async fn replay(&self, wanted: Wanted) -> Vec<Event> {
-        let frames = self.replay_frames(wanted).await;
-        // Parsing thousands of events would hold up everyone else on this thread.
-        if frames.len() < 64 {
-            return events(&frames);
+        let mut all = Vec::new();
+        self.pages(wanted, |page| all.extend(page)).await;
+        all
+    }
+
+    /// An incident as it stands, folded page by page, so that a long one is never in memory as a whole list of events.
+    pub async fn view(&self, id: IncidentId) -> View {
+        let mut view = View::default();
+        self.pages(Wanted::incident(id), |page| page.iter().for_each(|event| view.apply(event))).await;
+        view
+    }
+
+    async fn pages(&self, wanted: Wanted, mut take: impl FnMut(Vec<Event>)) {
+        let (mut after, mut left) = (wanted.after, wanted.limit);
+        while left > 0 {
+            let size = left.min(PAGE);
+            let frames = self.replay_frames(Wanted { incident: wanted.incident, after, limit: size }).await;
+            let newest =
+                frames.last().and_then(|frame| frame.seq.or_else(|| frame.event().map(|event| event.seq)));
+            let last_page = frames.len() < size;
+            left -= size;
+            take(events(&frames));
+            match newest {
+                Some(newest) if !last_page => after = newest,
+                _ => break,
+            }
+            // Parsing is work: let others on this thread have their turn between pages.
+            tokio::task::yield_now().await;
         }
-        tokio::task::spawn_blocking(move || events(&frames)).await.unwrap_or_default()
     }
 
     /// [`Journal::replay`] as stored JSON, without parsing it.

@@ -215,11 +215,7 @@ impl Walk {
                 self.gaps += 1;
                 self.missing += missing;
             }
-            Some(EventBody::Erased { which, .. }) => {
-                if self.bodiless.remove(&which.0) {
-                    self.erased += 1;
-                }
-            }
+            Some(EventBody::Erased { which, .. }) if self.bodiless.remove(&which.0) => self.erased += 1,
             _ => {}
         }
         if stored.body.is_none() {

@@ -18,6 +18,8 @@ pub(crate) fn run(shared: &Shared, mut store: Store) {
         match store.write(&batch) {
             Ok(tip) => {
                 *shared.head() = tip;
+                // The disk answers: whether it can be read too, the next read says anew.
+                *shared.read_trouble() = None;
                 if batch.iter().any(|entry| entry.erases.is_some()) {
                     shared.ring().forget();
                 }
