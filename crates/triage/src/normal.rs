@@ -32,6 +32,8 @@ pub struct NormalLearner {
     newest: Option<Counters>,
     /// The interval in which the newest write was seen: its beginning and its end.
     last_write: Option<(Timestamp, Timestamp)>,
+    /// Whether the quiet that lasts now was seen while the target was unwell: then it is no quiet of its own.
+    unwell_quiet: bool,
     /// What the newest counters teach if the target turns out to have been well.
     pending: Pending,
 }
@@ -78,6 +80,8 @@ impl NormalLearner {
     pub fn well(&mut self, at: Timestamp, healthy: bool) {
         let pending = std::mem::take(&mut self.pending);
         if !healthy {
+            self.unwell_quiet = true;
+            self.bucket_from = self.newest;
             return;
         }
         self.last_well = Some(at);
@@ -134,7 +138,8 @@ impl NormalLearner {
             }
         };
         if now.writes > before.writes {
-            if let Some((began, _)) = self.last_write {
+            let own = !std::mem::take(&mut self.unwell_quiet);
+            if let Some((began, _)) = self.last_write.filter(|_| own) {
                 // As long as the quiet can have been at most.
                 let quiet = now.at.millis_since(began);
                 self.pending.quiet_millis = self.pending.quiet_millis.max(Some(quiet));
@@ -163,6 +168,7 @@ impl NormalLearner {
         self.bucket_from = None;
         self.newest = None;
         self.last_write = None;
+        self.unwell_quiet = false;
         self.pending = Pending::default();
     }
 

@@ -65,6 +65,10 @@ fn what_is_unwell_teaches_nothing_and_a_stall_is_not_learnt_as_quiet() {
     assert_eq!(stalled.longest_quiet_millis, before.longest_quiet_millis);
     assert_eq!(stalled.last_well, Some(at(131)));
     assert!(stalled.quiet_millis.expect("counters came") >= 310_000);
+    // The disk comes back in the same process: the stall was no quiet of the target's own.
+    let mut same = learner.clone();
+    watch(&mut same, 433, 60, 1_000, |millis| 1_200 + (millis - 432_000) / 100, true);
+    assert_eq!(same.normal(at(493)).longest_quiet_millis, before.longest_quiet_millis);
     // A fresh process begins anew, and the quiet that a cycle ended was no quiet of its own.
     watch(&mut learner, 433, 60, 1_000, |millis| (millis - 433_000) / 100, true);
     let again = learner.normal(at(493));
