@@ -258,6 +258,7 @@ impl Journal {
     }
 
     /// What came after a number (a client's `Last-Event-ID`, or `Seq(0)` for all), and then live, without a hole or a repetition.
+    /// A number that this journal has not reached comes from another one, and gets everything.
     #[must_use]
     pub fn attach(&self, incident: Option<IncidentId>, after: Seq) -> Tail {
         Tail::after(Arc::clone(&self.handle.shared), incident, after)

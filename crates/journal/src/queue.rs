@@ -115,6 +115,12 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// Whether a number has been given to an event, durable or not, in this journal.
+    pub(crate) const fn has_given(&self, seq: Seq) -> bool {
+        seq.0 < self.next_seq
+    }
+
+    /// Whether an event still waits for the disk.
     pub(crate) fn holds(&self, seq: Seq) -> bool {
         self.waiting.front().is_some_and(|first| first.entry.event.seq <= seq)
     }

@@ -51,6 +51,9 @@ impl Tail {
     /// What came after a number, and then live.
     pub(crate) fn after(shared: Arc<Shared>, incident: Option<IncidentId>, after: Seq) -> Self {
         let wake = shared.published.subscribe();
+        // A number that was never given comes from another journal (this one was moved aside and begun anew, say). Waiting for it to
+        // come round would lose everything until then.
+        let after = if shared.queue().has_given(after) { after } else { Seq(0) };
         let mut backlog = VecDeque::new();
         let (place, catching_up) = {
             let ring = shared.ring();
