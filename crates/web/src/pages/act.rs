@@ -2,7 +2,7 @@
 
 use super::confirm::{self, Context};
 use super::layout::csrf;
-use super::words::{clean, duration, lamp, moment, took, verb_title};
+use super::words::{self, clean, duration, lamp, moment, took, verb_title};
 use super::{power, progress};
 use breakglass_incident::View;
 use breakglass_protocol::Verb;
@@ -67,7 +67,7 @@ fn card(context: &Context<'_>, triage: Option<&Triage>) -> Markup {
             div.in.stack {
                 p.label { "Triage, by rules alone, " (took(triage.millis)) " at " (moment(triage.at, context.now)) }
                 h2 #wedge.wedge { (title) }
-                p { (clean(&triage.summary)) }
+                p { (words::sentence(&triage.summary)) }
                 dl.facts {
                     @for finding in &triage.findings {
                         dt { (clean(&finding.label)) }
@@ -100,7 +100,7 @@ fn advice(context: &Context<'_>, triage: &Triage) -> Markup {
     };
     html! {
         div.in.stack {
-            p { span.label { "Recommended" } br; b { (headline) } " " (clean(&triage.because)) }
+            p { span.label { "Recommended" } br; b { (headline) } " " (words::sentence(&triage.because)) }
             @if !triage.wrong_if.is_empty() {
                 p { span.label { "This is wrong if" } br; (clean(&triage.wrong_if)) }
             }
@@ -149,7 +149,7 @@ fn back(context: &Context<'_>, view: &View) -> Markup {
                 @if let Some(at) = view.well_again { p.label { "Observed at " (moment(at, context.now)) ", by the watch" } }
                 h2 #back.wedge { (name) " is back" }
                 dl.facts {
-                    @if let Some((_, state)) = &view.state { dt { "Seen" } dd { (clean(&state.sentence)) } }
+                    @if let Some((_, state)) = &view.state { dt { "Seen" } dd { (words::sentence(&state.sentence)) } }
                     @if let Some(status) = context.target.status.as_deref() {
                         @if let Some(process) = status.process { dt { "QEMU" } dd { "process " (process.pid) } }
                     }
@@ -178,7 +178,7 @@ fn closed(context: &Context<'_>, view: &View) -> Markup {
             div.in.stack {
                 @if let Some(at) = view.closed { p.label { "Closed at " (moment(at, context.now)) } }
                 h2 #closed.wedge { "This incident is over" }
-                @if let Some(reason) = &view.close_reason { p { (clean(reason)) } }
+                @if let Some(reason) = &view.close_reason { p { (words::sentence(reason)) } }
                 @if let Some(millis) = view.away_millis { p.quiet { "Was away for " (duration(millis)) "." } }
                 p { "A verb that you press now begins a new incident." }
             }

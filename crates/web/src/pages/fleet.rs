@@ -2,20 +2,23 @@
 
 use super::foot;
 use super::head::{door, door_word};
-use super::words::{answering, clean, lamp, moment, ticking};
+use super::words::{self, answering, lamp, moment, ticking};
 use breakglass_fleet::Fleet;
 use breakglass_protocol::Timestamp;
 use breakglass_recovery::{Dependency, TargetView};
 use breakglass_triage::Health;
 use maud::{Markup, html};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Everything below the bar.
 pub(crate) fn main(fleet: &Fleet, targets: &[TargetView], dependencies: &[Dependency], now: Timestamp) -> Markup {
+    let mut needing: Vec<&TargetView> = targets.iter().filter(|target| needs_somebody(target)).collect();
+    needing.sort_by_key(|target| (Reverse(target.health), target.since));
     html! {
         div #board.stack.wide-gaps data-part {
             (headline(targets, now))
-            @for target in targets.iter().filter(|target| needs_somebody(target)) { (alarm(target, now)) }
+            @for target in needing { (alarm(target, now)) }
             (table(fleet, targets, now))
         }
         section.stack aria-labelledby="deps" {
@@ -83,7 +86,7 @@ fn alarm(target: &TargetView, now: Timestamp) -> Markup {
             div.in.halves {
                 div {
                     h2.name #(id) { (target.name) }
-                    p { @if let Some(wedge) = target.wedge { b { (wedge.title()) ". " } } (clean(&target.sentence)) }
+                    p { @if let Some(wedge) = target.wedge { b { (wedge.title()) ". " } } (words::sentence(&target.sentence)) }
                     @if let Some(running) = &target.running {
                         p.small { span.lamp.work { (running.by) "’s " (running.verb) } " since " (moment(running.since, now)) }
                     }
@@ -130,7 +133,7 @@ fn line(fleet: &Fleet, target: &TargetView, host: &str, now: Timestamp) -> Marku
                 span class=(lamp(target.health)) { (answering(target.health)) }
                 small {
                     @match (target.health, target.since) {
-                        (Health::Unknown, _) => (clean(&target.sentence)),
+                        (Health::Unknown, _) => (words::clean(&target.sentence)),
                         (_, Some(since)) => { "since " (moment(since, now)) }
                         (_, None) => {}
                     }

@@ -47,7 +47,6 @@ pub(crate) fn head(fleet: &Fleet, target: &TargetView, recovered: bool, now: Tim
         .filter(|rate| now.millis_since(rate.at) < 60_000)
         .map(|rate| rate.per_second)
         .or_else(|| status.filter(|status| now.millis_since(status.at) < 60_000).and_then(writes_per_second));
-    let host = fleet.hypervisor_of(&target.name).map_or("hypervisor", |host| host.name.as_str());
     html! {
         header #head.head data-part data-target=(target.name) {
             (strip(target, recovered, now))
@@ -76,14 +75,14 @@ pub(crate) fn head(fleet: &Fleet, target: &TargetView, recovered: bool, now: Tim
                     }
                 }
                 @if let Some(door) = door(target, "repair") {
-                    div { dt { "SSH" } dd class=(lamp(door.health)) { (door_word(door)) } }
+                    div { dt { "Repair door" } dd class=(lamp(door.health)) { (door_word(door)) } }
                 }
                 @if let Some(status) = status {
                     @let (lamp, word) = run_state(&status.state);
                     div { dt { "QEMU" } dd class=(lamp) { (word) } }
                 }
                 @if let Some(door) = door(target, "power") {
-                    div { dt { "Power on " (host) } dd class=(lamp(door.health)) { (door_word(door)) } }
+                    div { dt { "Power door" } dd class=(lamp(door.health)) { (door_word(door)) } }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The list of incidents, newest first.
 
-use super::words::{clean, duration, moment, ticking};
+use super::words::{duration, moment, sentence, ticking};
 use breakglass_incident::IncidentId;
 use breakglass_protocol::Timestamp;
 use maud::{Markup, html};
@@ -30,7 +30,7 @@ pub(crate) fn main(lines: &[Line], now: Timestamp) -> Markup {
                         Some(closed) => { span.lamp.none { "closed" } small { "after " (duration(closed.millis_since(line.opened))) } }
                         None => { span.lamp.work { "open" } small { "for " (ticking(line.opened, now)) } }
                     } }
-                    td.whole { (clean(&line.reason)) }
+                    td.whole { (sentence(&line.reason)) }
                 } } }
             }
         }

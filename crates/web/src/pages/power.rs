@@ -26,7 +26,7 @@ pub(crate) fn panel(context: &Context<'_>, triage: Option<&Triage>, docked: Opti
         section.panel aria-labelledby="power" {
             div.in.row.apart {
                 h2 #power { "Power" }
-                span.small class=(lamp(door.health)) {
+                span class={ "small " (lamp(door.health)) } {
                     "door " (door_word(door))
                     @if let Some(millis) = door.round_trip_millis { ", " (millis) " ms" }
                 }

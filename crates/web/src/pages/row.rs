@@ -1,5 +1,6 @@
 //! One row of the timeline. What was observed has a solid edge; what somebody said has a dashed one.
 
+use super::progress::reached;
 use super::words::{clean, lamp, moment, size, took};
 use breakglass_incident::{ArtifactRef, CommandEnd, Event, EventBody, Row, RowKind, row as told};
 use breakglass_protocol::{PartOutcome, Timestamp};
@@ -16,9 +17,16 @@ pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Op
         return None;
     }
     let row = told(event)?;
-    let step = matches!(event.body, EventBody::VerbProgress { .. });
+    if let EventBody::VerbProgress { phase, note, .. } = &event.body {
+        return Some(html! {
+            li.step #{ "e" (event.seq) } {
+                (moment(row.at, now))
+                p.seen { b { (reached(*phase)) } @if !note.is_empty() { ": " (clean(note)) } }
+            }
+        });
+    }
     Some(html! {
-        li #{ "e" (event.seq) } class=[step.then_some("step")] {
+        li #{ "e" (event.seq) } {
             (moment(row.at, now))
             p.who { (clean(&row.actor.to_string())) @if !row.label.is_empty() { " " span.label { (row.label) } } }
             (body(event, &row, end))

@@ -126,6 +126,15 @@ pub(crate) fn shown(status: Option<&Status>) -> String {
     format!("{state} writes={writes} lock={lock}")
 }
 
+/// A sentence that came as a fragment: a capital at the start, a full stop at the end, cleaned.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = clean(text.trim());
+    let mut rest = text.chars();
+    let Some(first) = rest.next() else { return String::new() };
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{stop}", first.to_uppercase(), rest.as_str())
+}
+
 /// Text that a machine or a person wrote, without what would act on a reader rather than be read: terminal escapes go,
 /// other control characters and marks that turn the direction of writing become visible.
 pub(crate) fn clean(text: &str) -> String {
