@@ -4,6 +4,7 @@
 //! when the network says so.
 
 use crate::handler::{Handler, Learnt};
+use crate::limits::Limits;
 use crate::lock::lock;
 use russh::client::{Handle, Msg};
 use russh::{ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Disconnect};
@@ -16,7 +17,9 @@ use tokio::sync::oneshot;
 /// Why a connection gave no channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoChannel {
-    /// The server would not: too many sessions, or none allowed.
+    /// The server gives no more of them at a time; one that ends makes room.
+    Full,
+    /// The server would not, though no other was open.
     Refused(String),
     /// The connection is gone.
     Gone(String),
@@ -32,6 +35,7 @@ pub(crate) struct Connection {
     round_trip: Mutex<Option<Duration>>,
     in_use: AtomicUsize,
     running: AtomicUsize,
+    capacity: AtomicUsize,
 }
 
 impl Connection {
@@ -40,8 +44,9 @@ impl Connection {
         handle: Handle<Handler>,
         address: SocketAddr,
         learnt: Learnt,
-        ping: Duration,
+        limits: &Limits,
     ) -> Arc<Self> {
+        let ping = limits.ping;
         let connection = Arc::new(Self {
             handle,
             address,
@@ -50,6 +55,7 @@ impl Connection {
             round_trip: Mutex::new(None),
             in_use: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
+            capacity: AtomicUsize::new(limits.channels_per_connection),
         });
         let watched = Arc::downgrade(&connection);
         tokio::spawn(async move {
@@ -79,6 +85,14 @@ impl Connection {
         }
     }
 
+    /// Waits for the far end to answer a question that means nothing; for ever, where it does not.
+    pub(crate) async fn sign_of_life(&self) {
+        let answered = self.handle.send_ping().await;
+        if answered.is_err() || self.is_closed() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Asks for a channel. The answer may take for ever; whoever stops waiting for it leaves nothing behind, for a
     /// channel that comes too late is closed again.
     pub(crate) fn open(self: &Arc<Self>) -> oneshot::Receiver<Result<Opened, NoChannel>> {
@@ -94,7 +108,7 @@ impl Connection {
                     let (reader, writer) = channel.split();
                     Ok(Opened { reader, writer, slot })
                 }
-                Err(russh::Error::ChannelOpenFailure(reason)) => Err(NoChannel::Refused(in_words(&reason))),
+                Err(russh::Error::ChannelOpenFailure(reason)) => Err(connection.refused(&reason)),
                 Err(_) => Err(NoChannel::Gone(connection.learnt.broke())),
             };
             if let Err(Ok(opened)) = give.send(outcome) {
@@ -102,6 +116,24 @@ impl Connection {
             }
         });
         take
+    }
+
+    /// The server refuses another channel. Where others are open or asked for, that means that it is full, and it is
+    /// remembered at how many.
+    fn refused(&self, reason: &ChannelOpenFailure) -> NoChannel {
+        self.silent.store(false, Ordering::Relaxed);
+        match self.in_use().saturating_sub(1) {
+            0 => NoChannel::Refused(in_words(reason)),
+            others => {
+                self.capacity.fetch_min(others, Ordering::Relaxed);
+                NoChannel::Full
+            }
+        }
+    }
+
+    /// Whether it takes another channel, as far as is known.
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_use() < self.capacity.load(Ordering::Relaxed)
     }
 
     /// Whether the session has ended.
@@ -207,10 +239,7 @@ impl Drop for Slot {
 
 fn in_words(reason: &ChannelOpenFailure) -> String {
     match reason {
-        ChannelOpenFailure::AdministrativelyProhibited | ChannelOpenFailure::ResourceShortage => {
-            "the SSH server gives no further session (MaxSessions in its sshd_config, or no resources)"
-                .to_owned()
-        }
-        other => format!("the SSH server gives no session ({other:?})"),
+        ChannelOpenFailure::Other { code, .. } => format!("the SSH server gives no session (code {code})"),
+        _ => "the SSH server gives no session (MaxSessions in its sshd_config, or no resources)".to_owned(),
     }
 }

@@ -86,7 +86,7 @@ impl Dialer {
         log_in(&mut handle, route, &mut identities, &learnt, address).await?;
         stage.send_replace(Stage::Open);
         tracing::debug!(component = route.way.component, %address, "connected");
-        Ok(Connection::new(handle, address, learnt, self.limits.ping))
+        Ok(Connection::new(handle, address, learnt, &self.limits))
     }
 
     /// Reaches the host and agrees on keys with it. A host that is known by fingerprint only is asked for its keys of

@@ -124,12 +124,11 @@ impl Pool {
         progress: &watch::Sender<Stage>,
     ) -> Result<Found, (Failure, bool)> {
         let limits = &self.dialer.limits;
-        let room = |connection: &Connection| connection.in_use() < limits.channels_per_connection;
         let held = self.best(&route.way);
-        if held.as_ref().is_some_and(|held| !room(held)) && self.is_full(&route.way) {
+        if held.as_ref().is_some_and(|held| !held.has_room()) && self.is_full(&route.way) {
             return Ok(Found::Full);
         }
-        let held = held.filter(|held| room(held));
+        let held = held.filter(|held| held.has_room());
         let mut opening = FuturesUnordered::new();
         let mut dial_at = Instant::now();
         if let Some(held) = &held {
@@ -156,13 +155,14 @@ impl Pool {
                 Some((fresh, outcome)) = opening.next() => match outcome {
                     Ok(opened) => return Ok(Found::Channel(Box::new(opened))),
                     Err(NoChannel::Refused(why)) if fresh => return Err((Failure::Refused(why), false)),
+                    Err(NoChannel::Full) if fresh => return Ok(Found::Full),
                     Err(NoChannel::Gone(why)) if !dialling => return Err((Failure::Unreachable(why), true)),
                     Err(_) => dial_now.notify_one(),
                 },
                 outcome = &mut dialled, if dialling => {
                     dialling = false;
                     match outcome {
-                        Ok(connection) if room(&connection) => {
+                        Ok(connection) if connection.has_room() => {
                             progress.send_replace(Stage::Open);
                             opening.push(waited_for(connection.open(), true));
                         }
@@ -193,7 +193,7 @@ impl Pool {
         let ways = lock(&self.ways);
         ways.get(way).is_some_and(|held| {
             held.connections.len() >= limits.connections_per_way
-                && held.connections.iter().all(|c| c.in_use() >= limits.channels_per_connection)
+                && held.connections.iter().all(|connection| !connection.has_room())
         })
     }
 

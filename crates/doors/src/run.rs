@@ -3,7 +3,7 @@
 //! A reader that is slow slows the far end down and never the deadline. Nothing here tries again.
 
 use crate::ask::Chunk;
-use crate::connection::Opened;
+use crate::connection::{Connection, Opened};
 use crate::end::{End, Stage, Stopped};
 use russh::{ChannelMsg, Sig};
 use std::time::Duration;
@@ -11,12 +11,16 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Of the deadline, this much is kept for stopping a command and seeing it stop, but never more than a fifth.
-const STOP_TIME: Duration = Duration::from_millis(500);
-/// After a command's exit was seen, this long without output ends the request, though something that it left behind
-/// holds its output open.
-const QUIET_AFTER_EXIT: Duration = Duration::from_millis(1000);
+const STOP_TIME: Duration = Duration::from_secs(1);
+/// After a command's exit was seen: how many signs of life without output between them end the request.
+const QUIET_SIGNS: u32 = 4;
+/// The pause before each.
+const QUIET_PAUSE: Duration = Duration::from_millis(150);
 /// The stream that carries standard error.
 const STDERR: u32 = 1;
+
+/// The end of a command that was told to stop and did not say that it did.
+const NOT_CONFIRMED: End = End::TimedOut { stage: Stage::Run, stopped: Stopped::NotConfirmed };
 
 /// The times of one request.
 #[derive(Debug, Clone, Copy)]
@@ -83,63 +87,71 @@ pub(crate) async fn run(
 }
 
 async fn follow(opened: &mut Opened, times: Times, output: mpsc::Sender<Chunk>) -> End {
+    let Opened { reader, writer, slot } = opened;
     let mut fate = Fate::default();
     let mut output = Some(output);
     let mut pending: Option<Chunk> = None;
     let mut told_to_stop = false;
-    let mut quiet_at: Option<Instant> = None;
+    let mut quiet = None;
     let mut input_open = true;
     loop {
-        let timer = match quiet_at {
-            Some(quiet_at) => quiet_at.min(times.deadline),
-            None if told_to_stop || fate.is_known() => times.deadline,
-            None => times.stop_at(),
-        };
+        let now = Instant::now();
+        if now >= times.deadline {
+            return if fate.is_known() { closed(fate, told_to_stop, &times) } else { NOT_CONFIRMED };
+        }
+        let stopping = !told_to_stop && !fate.is_known();
+        if stopping && now >= times.stop_at() {
+            told_to_stop = true;
+            // From here on the end is worth more than the output.
+            if let (Some(output), Some(chunk)) = (output.take(), pending.take()) {
+                let _ = output.try_send(chunk);
+            }
+            let _ = tokio::time::timeout_at(times.deadline, writer.signal(Sig::KILL)).await;
+            continue;
+        }
+        let timer = if stopping { times.stop_at() } else { times.deadline };
+        let quiet_now = quiet.get_or_insert_with(|| Box::pin(nothing_more(slot.connection())));
         tokio::select! {
-            // Commands that read their input see its end at once. A line that is stuck must not stop us here.
-            _ = opened.writer.eof(), if input_open => input_open = false,
+            // In this order: what came before a sign of life is looked at before the sign.
+            biased;
             passed = pass(output.as_ref(), &mut pending), if pending.is_some() => if !passed {
                 // Nobody reads any more; the command goes on and its end is still wanted.
                 output = None;
                 pending = None;
             },
-            message = opened.reader.wait(), if pending.is_none() => match message {
-                Some(ChannelMsg::Data { data }) => pending = Some(Chunk::Stdout(data)),
-                Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => pending = Some(Chunk::Stderr(data)),
-                Some(ChannelMsg::ExitStatus { exit_status }) => fate.exit = Some(exit_status),
-                Some(ChannelMsg::ExitSignal { signal_name, .. }) => fate.signal = Some(name_of(&signal_name)),
-                Some(ChannelMsg::Failure) => {
-                    return End::Refused {
+            message = reader.wait(), if pending.is_none() => {
+                quiet = None;
+                match message {
+                    Some(ChannelMsg::Data { data }) => pending = Some(Chunk::Stdout(data)),
+                    Some(ChannelMsg::ExtendedData { data, ext: STDERR }) => pending = Some(Chunk::Stderr(data)),
+                    Some(ChannelMsg::ExitStatus { exit_status }) => fate.exit = Some(exit_status),
+                    Some(ChannelMsg::ExitSignal { signal_name, .. }) => fate.signal = Some(name_of(&signal_name)),
+                    Some(ChannelMsg::Failure) => return End::Refused {
                         reason: "the SSH server would not start the command (its log knows why)".to_owned(),
-                    };
+                    },
+                    Some(ChannelMsg::Close) => return closed(fate, told_to_stop, &times),
+                    None if fate.is_known() => return closed(fate, told_to_stop, &times),
+                    None => return End::LineLost { reason: slot.connection().broke() },
+                    Some(_) => {}
                 }
-                Some(ChannelMsg::Close) => return closed(fate, told_to_stop, &times),
-                None if fate.is_known() => return closed(fate, told_to_stop, &times),
-                None => return End::LineLost { reason: opened.slot.connection().broke() },
-                Some(_) => {}
-            },
-            () = tokio::time::sleep_until(timer) => {
-                let now = Instant::now();
-                if quiet_at.is_some_and(|at| now >= at) {
-                    return closed(fate, told_to_stop, &times);
-                }
-                if now >= times.deadline && fate.is_known() {
-                    return closed(fate, told_to_stop, &times);
-                }
-                if now >= times.deadline {
-                    return End::TimedOut { stage: Stage::Run, stopped: Stopped::NotConfirmed };
-                }
-                told_to_stop = true;
-                // From here on the end is worth more than the output.
-                if let (Some(output), Some(chunk)) = (output.take(), pending.take()) {
-                    let _ = output.try_send(chunk);
-                }
-                let told = opened.writer.signal(Sig::KILL);
-                let _ = tokio::time::timeout_at(times.deadline, told).await;
             }
+            () = quiet_now, if fate.is_known() && pending.is_none() => {
+                return closed(fate, told_to_stop, &times);
+            }
+            // Commands that read their input see its end at once. A line that is stuck must not stop us here.
+            _ = writer.eof(), if input_open => input_open = false,
+            () = tokio::time::sleep_until(timer) => {}
         }
-        // A reader that is slow is not a command that is quiet.
-        quiet_at = (fate.is_known() && pending.is_none()).then(|| Instant::now() + QUIET_AFTER_EXIT);
+    }
+}
+
+/// Ends when a command whose exit was seen has no more to say, though something that it left behind holds its output
+/// open: the server gave several signs of life in a row and no output between them. (At each sign it has looked at the
+/// command's pipes; a fixed time would lose output on a machine that is slow, which is when output matters.)
+async fn nothing_more(connection: &Connection) {
+    for _ in 0..QUIET_SIGNS {
+        tokio::time::sleep(QUIET_PAUSE).await;
+        connection.sign_of_life().await;
     }
 }
 

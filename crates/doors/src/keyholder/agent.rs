@@ -77,6 +77,7 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, ()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use russh::keys::ssh_encoding::Decode;
     use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
     use russh::keys::{PrivateKey, signature::Verifier, ssh_key::Signature};
 
@@ -101,12 +102,9 @@ mod tests {
         let answered = answer(&keys, &request);
         assert_eq!(answered[0], SIGN_RESPONSE);
         let mut rest = &answered[1..];
-        let signature = take(&mut rest).expect("a signature");
-        let signature = Signature::try_from(&signature[19..]).or_else(|_| {
-            let mut reader = signature;
-            <Signature as russh::keys::ssh_encoding::Decode>::decode(&mut reader)
-        });
-        private.public_key().verify(b"data", &signature.expect("well formed")).expect("fits");
+        let mut signature = take(&mut rest).expect("a signature");
+        let signature = Signature::decode(&mut signature).expect("well formed");
+        Verifier::verify(private.public_key(), b"data", &signature).expect("fits");
     }
 
     #[test]
