@@ -36,7 +36,7 @@ pub async fn accept_host_key(
         return Err(AcceptError::NotAPerson);
     }
     let accepted = match compared {
-        Some(fingerprint) => desk.doors.host_keys().accept_shown(host, fingerprint),
+        Some(fingerprint) => desk.doors.host_keys().accept_shown(host, bare(fingerprint)),
         None => desk.doors.accept_host_key(host),
     };
     let fingerprint = accepted.map_err(|source| AcceptError::Doors { source })?;
@@ -68,6 +68,11 @@ pub fn changed_host_keys(desk: &Desk) -> Vec<ChangedKey> {
         }
     }
     changed
+}
+
+/// A fingerprint as people copy it, without the kind of key that `ssh-keygen` and our own events put behind it.
+fn bare(fingerprint: &str) -> &str {
+    fingerprint.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap_or(fingerprint)
 }
 
 /// Tells what became of host keys since the last time: a first key that was pinned, a key that is not the trusted one.

@@ -6,9 +6,11 @@
 use breakglass_incident::TargetState;
 use breakglass_protocol::{BlockSample, Outcome, Status, SyncProbe, Timestamp, Verb};
 use breakglass_triage::{Health, Normal, Quick, Reach, Wedge, quick};
+use std::time::Duration;
 
-/// A command through the repair door that has not come back for longer than this counts.
-const STUCK_COMMAND_MILLIS: u64 = 1_400;
+/// A command through the repair door that has not come back for longer than this counts. A machine that is merely busy
+/// answers within it.
+const STUCK_COMMAND_MILLIS: u64 = 2_300;
 /// Without counters to tell a stalled disk from a busy machine, that is down only after this long.
 const HOPELESS_COMMAND_MILLIS: u64 = 15_000;
 
@@ -54,14 +56,16 @@ pub(crate) struct Verdict {
     pub(crate) state: TargetState,
     /// Whether somebody should be woken when this lasts.
     pub(crate) alarm: bool,
-    /// Whether it must have lasted a while before it counts at all, whatever the number of looks.
-    pub(crate) must_last: bool,
+    /// For how long this is known to have been so already, where one question has been asking it all the time.
+    pub(crate) lasted: Duration,
+    /// Whether a question is still open whose answer decides: such a look neither confirms nor contradicts anything.
+    pub(crate) pending: bool,
 }
 
 impl Verdict {
     pub(crate) fn new(health: Health, wedge: Option<Wedge>, sentence: impl Into<String>) -> Self {
         let state = TargetState { health, sentence: sentence.into(), wedge };
-        Self { state, alarm: health == Health::Down, must_last: false }
+        Self { state, alarm: health == Health::Down, lasted: Duration::ZERO, pending: false }
     }
 }
 
@@ -83,7 +87,13 @@ pub(crate) fn judge(look: &Look) -> Verdict {
         return verdict;
     }
     match &look.sync {
-        SyncSeen::Stuck(millis) if *millis >= STUCK_COMMAND_MILLIS => stuck_command(look, *millis),
+        SyncSeen::Stuck(millis) if *millis >= STUCK_COMMAND_MILLIS => {
+            Verdict { lasted: Duration::from_millis(*millis), ..stuck_command(look, *millis) }
+        }
+        SyncSeen::Stuck(_) => {
+            let state = TargetState { health: Health::Unknown, sentence: "a write is being tried".to_owned(), wedge: None };
+            Verdict { state, pending: true, ..verdict }
+        }
         SyncSeen::Failed(why) => {
             Verdict::new(Health::Degraded, None, format!("SSH greets, and the repair door does not open: {why}"))
         }
@@ -106,10 +116,7 @@ fn stuck_command(look: &Look, millis: u64) -> Verdict {
         format!("SSH greets, and a command through the repair door has been hanging for {:.1} s{what}", seconds(millis))
     };
     match flat {
-        Some(true) => {
-            let verdict = Verdict::new(Health::Down, Some(Wedge::BlockStall), sentence(" while no write completes"));
-            Verdict { must_last: true, ..verdict }
-        }
+        Some(true) => Verdict::new(Health::Down, Some(Wedge::BlockStall), sentence(" while no write completes")),
         _ if millis >= HOPELESS_COMMAND_MILLIS => Verdict::new(Health::Down, None, sentence("")),
         _ => Verdict::new(Health::Degraded, None, sentence("")),
     }
@@ -216,15 +223,15 @@ mod tests {
 
     #[test]
     fn a_hanging_command_is_a_stall_only_while_no_write_completes() {
-        let flat = judge(&look(Reach::Banner(2), SyncSeen::Stuck(2_000), Some(Ok(status(RunState::Running, 70)))));
+        let flat = judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 70)))));
         assert_eq!(flat.state.wedge, Some(Wedge::BlockStall));
-        assert!(flat.alarm && flat.must_last);
-        let busy = judge(&look(Reach::Banner(2), SyncSeen::Stuck(2_000), Some(Ok(status(RunState::Running, 90)))));
+        assert!(flat.alarm && flat.lasted == Duration::from_secs(3));
+        let busy = judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 90)))));
         assert_eq!((busy.state.health, busy.alarm), (Health::Degraded, false));
         let long = judge(&look(Reach::Banner(2), SyncSeen::Stuck(20_000), Some(Ok(status(RunState::Running, 90)))));
         assert_eq!((long.state.health, long.alarm), (Health::Down, true));
         let brief = judge(&look(Reach::Banner(2), SyncSeen::Stuck(900), Some(Ok(status(RunState::Running, 70)))));
-        assert_eq!(brief.state.health, Health::Good);
+        assert!(brief.pending && brief.state.health != Health::Good, "not well before the write has come back");
     }
 
     #[test]

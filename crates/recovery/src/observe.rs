@@ -58,8 +58,8 @@ pub(crate) async fn after_verb(desk: &Desk, operation: &Operation, outcome: Outc
     } else if desk.board.target(&operation.target).is_some_and(|view| view.running.is_none()) {
         let sentence =
             format!("{} s after the {} it is not well: {}", desk.times.well_again.as_secs(), operation.verb, verdict.state.sentence);
-        let state = TargetState { health: Health::Down, sentence, ..verdict.state };
-        tell(desk, &operation.target, &Actor::Server, Verdict { state, alarm: true, must_last: false }).await;
+        let state = TargetState { health: Health::Down, sentence, wedge: verdict.state.wedge };
+        tell(desk, &operation.target, &Actor::Server, Verdict { state, alarm: true, ..verdict }).await;
         gather::triage(desk, &Actor::Server, &operation.target, Some(operation.incident)).await;
     }
 }

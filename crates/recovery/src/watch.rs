@@ -7,12 +7,12 @@ use crate::damper::Damper;
 use crate::judge::Verdict;
 use crate::{Desk, dependencies, host_key, normals, observe, prober};
 use breakglass_fleet::DoorKind;
-use breakglass_incident::{Actor, TargetState};
+use breakglass_incident::Actor;
 use breakglass_triage::{Health, Reach};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -64,10 +64,10 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
     let busy = |view: &crate::TargetView| view.running.is_some() || view.settling;
     if busy(&before) || busy(&view) {
         damper.forget();
-    } else {
+    } else if !verdict.pending {
         // At the start nothing is known, and good news needs no second look.
         let first_good = view.health == Health::Unknown && verdict.state.health == Health::Good;
-        if damper.counts(&verdict, desk.fleet.watch.confirm, Instant::now()) || first_good {
+        if damper.counts(&verdict, &desk.fleet.watch) || first_good {
             observe::tell(desk, name, &Actor::Watch, verdict).await;
         }
     }
@@ -87,8 +87,7 @@ async fn hypervisor(desk: &Desk, name: &str) -> Verdict {
         Reach::Silent => (Health::Down, "the hypervisor does not answer; nothing can be said of its guests".to_owned()),
         Reach::NotTried => (Health::Unknown, "the fleet declares no address to look at".to_owned()),
     };
-    let state = TargetState { health, sentence, wedge: None };
-    Verdict { state, alarm: health == Health::Down, must_last: false }
+    Verdict::new(health, None, sentence)
 }
 
 /// What changes at every look goes to pages as a live frame; it is no event.

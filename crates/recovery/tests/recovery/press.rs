@@ -217,7 +217,8 @@ async fn a_changed_host_key_closes_the_door_until_a_person_accepts_it() {
     assert!(matches!(by_token, Err(AcceptError::NotAPerson)));
     let another = accept_host_key(&desk, alice(), "pve", Some("SHA256:another")).await;
     assert!(matches!(another, Err(AcceptError::Doors { .. })), "{another:?}");
-    assert_eq!(accept_host_key(&desk, alice(), "pve", Some(&shown)).await.unwrap(), shown);
+    let accepted = accept_host_key(&desk, alice(), "pve", Some(&shown)).await.unwrap();
+    assert!(shown.starts_with(&accepted), "{accepted}, of {shown}");
     wait_for(&desk, "the acceptance", |body| matches!(body, EventBody::HostKeyAccepted { .. })).await;
     assert!(matches!(press(&desk, alice(), cycle()).await, Pressed::Accepted { .. }));
 }

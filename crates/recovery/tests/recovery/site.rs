@@ -44,7 +44,7 @@ impl Sshd {
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host_key\nAuthorizedKeysFile {here}/authorized_keys\n\
              PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\n\
-             MaxSessions 50\n"
+             MaxSessions 50\nSetEnv HOME={here}\n"
         );
         std::fs::write(dir.join("sshd_config"), config).unwrap();
         let child = Self::launch(&dir);
@@ -139,7 +139,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
-        Self::watching("interval = \"200ms\"")
+        Self::watching("interval = \"200 ms\"")
     }
 
     /// With these lines in `[watch]`.
@@ -210,7 +210,7 @@ key = "key2"
     /// A server's desk: everything that a restart would make anew.
     pub(crate) fn desk(&self) -> Desk {
         let fleet = Arc::new(self.fleet());
-        let journal = Journal::open(&self.state(), now).unwrap();
+        let journal = journal(&self.state());
         let public = std::fs::read_to_string(self.dir.path().join("key.pub")).unwrap();
         let keyholder = Keyholder::from_socket(&self.agent.socket);
         let keyholder = keyholder.with_public_key("key", &public).unwrap().with_public_key("key2", &public).unwrap();
@@ -256,6 +256,18 @@ key = "key2"
     /// How often this verb reached the guard.
     pub(crate) fn count(&self, verb: &str) -> usize {
         self.calls().iter().filter(|call| **call == format!("--json {verb}")).count()
+    }
+}
+
+/// The journal; that of a desk which was just dropped may still be closing.
+fn journal(state: &Path) -> Journal {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        match Journal::open(state, now) {
+            Ok(journal) => return journal,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -54,7 +54,7 @@ fn opened(events: &[Event]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_stall_turns_red_in_time_and_green_again() {
-    let site = Site::watching("interval = \"500ms\"");
+    let site = Site::watching("interval = \"500 ms\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
@@ -74,7 +74,7 @@ async fn a_block_stall_turns_red_in_time_and_green_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hanging_login_while_no_write_completes_turns_red_in_time() {
-    let site = Site::watching("interval = \"1s\"");
+    let site = Site::watching("interval = \"1 s\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
@@ -103,7 +103,7 @@ async fn a_hanging_login_while_no_write_completes_turns_red_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_well_target_stays_green_and_untold() {
-    let site = Site::watching("interval = \"100ms\"");
+    let site = Site::watching("interval = \"100 ms\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
@@ -120,7 +120,7 @@ async fn a_well_target_stays_green_and_untold() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_hypervisor_down_is_one_incident() {
-    let mut site = Site::watching("interval = \"300ms\"");
+    let mut site = Site::watching("interval = \"300 ms\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
@@ -143,7 +143,7 @@ async fn one_hypervisor_down_is_one_incident() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_verb_is_no_outage() {
-    let mut site = Site::watching("interval = \"200ms\"");
+    let mut site = Site::watching("interval = \"200 ms\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
@@ -161,7 +161,7 @@ async fn a_running_verb_is_no_outage() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_page_depends_on_is_known_without_asking() {
-    let site = Site::watching("interval = \"200ms\"");
+    let site = Site::watching("interval = \"200 ms\"");
     let desk = site.desk();
     let watching = begin(&desk);
     until(&desk, "devvm", Health::Good).await;
