@@ -88,7 +88,7 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
         Decision::Deny(refusal) => {
             let entry = entry(door, surroundings, Word::Deny, Some(refusal.rule), Some(Outcome::Refused));
             keep(&mut record, &entry, Durable::No);
-            return report.end(&Ending::refused(refusal).line(clock::now()));
+            return report.end(Ending::refused(refusal), None);
         }
     };
 
@@ -109,15 +109,12 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
 
     // 6. Report, and record how it ended. An operation that this caller started is recorded by its runner, which
     //    outlives this process.
-    let line = acted.ending.line(clock::now());
-    let code = report.end(&line);
-    if !acted.runner_records
-        && let breakglass_protocol::Line::Finished { outcome, refusal, .. } = &line
-    {
-        let (word, rule) =
-            refusal.as_ref().map_or((Word::Allow, None), |refusal| (Word::Deny, Some(refusal.rule)));
-        let mut entry = entry(door, surroundings, word, rule, Some(*outcome));
-        entry.operation = acted.operation;
+    let power::Acted { ending, said, operation, runner_records } = acted;
+    let (outcome, denied) = (ending.outcome, ending.refusal.as_ref().map(|refusal| refusal.rule));
+    let code = report.end(ending, said.as_deref());
+    if !runner_records {
+        let word = if denied.is_some() { Word::Deny } else { Word::Allow };
+        let entry = Entry { operation, ..entry(door, surroundings, word, denied, Some(outcome)) };
         keep(&mut record, &entry, Durable::No);
     }
     code
@@ -128,7 +125,7 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
 fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, report: &Report) -> u8 {
     let hint = "every request is refused until root mends it at the host".to_owned();
     let refusal = Refusal { rule: Rule::Configuration, reason, hint };
-    let code = report.end(&Ending::unconfigured(refusal).line(clock::now()));
+    let code = report.end(Ending::unconfigured(refusal), None);
     record::only_syslog(&entry(
         door,
         surroundings,

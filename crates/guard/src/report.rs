@@ -2,6 +2,7 @@
 //!
 //! A client that went away takes nothing with it: writes that fail are dropped, never retried and never a panic.
 
+use crate::clock;
 use breakglass_protocol::{
     ConsoleSignKind, EndedBy, Line, Outcome, PartOutcome, Phase, Refusal, RunState, Status, Timestamp, exit,
     render_line,
@@ -113,25 +114,42 @@ impl Report {
         plain(line).is_none_or(|text| say(&text))
     }
 
-    /// The end. Returns the exit code.
-    pub(crate) fn end(&self, line: &Line) -> u8 {
-        let Line::Finished { exit, outcome, message, refusal, status, .. } = line else {
-            return exit::INTERNAL;
-        };
-        if self.json {
-            say(&render_line(line));
-        } else if let Some(status) = status {
-            say(&plain_status(status));
-        }
+    /// A line of an operation's log, passed on as it stands where a program reads.
+    pub(crate) fn logged(&self, raw: &str, plain: impl FnOnce() -> String) -> bool {
+        if self.json { say(raw) } else { say(&plain()) }
+    }
+
+    /// Whether a program reads.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The end, in the words of an operation's own last line where that was read. Returns the exit code.
+    pub(crate) fn end(&self, ending: Ending, said: Option<&str>) -> u8 {
+        let Ending { outcome, exit, message, refusal, status } = &ending;
+        let code = *exit;
         match refusal {
             Some(refusal) => warn_line(&refusal.to_string()),
             None if *outcome != Outcome::Done => warn(message),
-            None if !self.json => {
-                say(message);
-            }
             None => {}
         }
-        *exit
+        match (self.json, said) {
+            (true, Some(said)) => {
+                say(said);
+            }
+            (true, None) => {
+                say(&render_line(&ending.line(clock::now())));
+            }
+            (false, _) => {
+                if let Some(status) = status {
+                    say(&plain_status(status));
+                }
+                if *outcome == Outcome::Done {
+                    say(message);
+                }
+            }
+        }
+        code
     }
 }
 
@@ -158,19 +176,21 @@ fn plain(line: &Line) -> Option<String> {
             let joined = if *joined { "was running already: joined" } else { "accepted" };
             Some(format!("{verb} {vm}: {joined}{id}; it completes although this connection may end"))
         }
-        Line::Progress { at, phase, note, .. } => {
-            Some(format!("{}  {:<15} {note}", at.time_of_day(), phase_word(*phase)))
-        }
-        Line::Forensics { part, outcome, millis, media, base64, .. } => {
-            let size = base64.len() / 4 * 3;
-            Some(format!(
-                "          forensics: {part}: {} in {millis} ms, about {size} bytes of {media}",
-                part_word(*outcome)
-            ))
-        }
+        Line::Progress { at, phase, note, .. } => Some(plain_step(*at, *phase, note)),
+        Line::Forensics { part, outcome, millis, .. } => Some(plain_part(part, *outcome, *millis)),
         Line::Output { text, .. } => Some(text.clone()),
         Line::Finished { .. } => None,
     }
+}
+
+/// One step of an operation, for a person.
+pub(crate) fn plain_step(at: Timestamp, phase: Phase, note: &str) -> String {
+    format!("{}  {:<15} {note}", at.time_of_day(), phase_word(phase))
+}
+
+/// One part of forensics, for a person.
+pub(crate) fn plain_part(part: &str, outcome: PartOutcome, millis: u64) -> String {
+    format!("          forensics: {part}: {} in {millis} ms", part_word(outcome))
 }
 
 /// The word that a phase has on the wire.

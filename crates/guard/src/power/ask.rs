@@ -7,13 +7,14 @@
 use super::directory::{DOOR, Directory, Held, RUN};
 use super::follow::{Followed, accepted, follow};
 use super::identity::Process;
-use super::operation_log::{self, Operation};
+use super::operation_log::{self, EndOf, Logged, Operation};
 use super::watch::Watch;
 use super::{Acted, Caller, may_begin, now, spawn};
 use crate::arguments::Operate;
 use crate::policy::Machine;
-use crate::report::Ending;
+use crate::report::{self, Ending};
 use breakglass_protocol::{Line, Outcome, Phase, Refusal, Rule, Verb};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the door lock may be waited for.
@@ -43,12 +44,17 @@ pub(super) fn ask(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
 
     let log = operation_log::path(&directory, &id);
     let deadline = Instant::now() + longest(machine);
-    let followed = follow(&log, operation.header.runner, deadline, &mut |line| caller.report.line(line));
+    let mut emit = |raw: &str, logged: Logged| pass_on(caller, &log, raw, logged);
+    let followed = follow(&log, operation.header.runner, deadline, &mut emit);
     let goes_on = || {
         Ending::timed_out(format!("{verb} goes on as {id} without this caller; `status` tells how it ends"))
     };
+    let mut said = None;
     let (ending, runner_records) = match followed {
-        Followed::Ended(line) => (ended(line), !joined),
+        Followed::Ended(line, end) => {
+            said = Some(line);
+            (ended(end), !joined)
+        }
         Followed::LeftRunning => (goes_on(), !joined),
         Followed::RunnerDied => {
             let message = format!(
@@ -57,7 +63,7 @@ pub(super) fn ask(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
             (Ending { outcome: Outcome::NotObserved, ..Ending::internal(message) }, false)
         }
     };
-    Acted { ending, operation: Some(id), runner_records }
+    Acted { ending, said, operation: Some(id), runner_records }
 }
 
 /// Nobody waits longer than an operation can last.
@@ -67,13 +73,23 @@ fn longest(machine: &Machine) -> Duration {
     waits + machine.forensics.deadline + patience.answer * 8 + Duration::from_secs(30)
 }
 
-fn ended(line: Line) -> Ending {
-    match line {
-        Line::Finished { outcome, exit, message, refusal, status, .. } => {
-            Ending { outcome, exit, message, refusal, status }
+/// Hands on a line of the log. Says whether somebody still listens.
+fn pass_on(caller: &Caller<'_>, log: &Path, raw: &str, logged: Logged) -> bool {
+    match logged {
+        Logged::Progress { at, phase, note } => {
+            caller.report.logged(raw, || report::plain_step(at, phase, &note))
         }
-        _ => Ending::internal("the operation's log has no end".to_owned()),
+        Logged::Forensics(part) if caller.report.is_json() => caller.report.line(&part.with_bytes(log)),
+        Logged::Forensics(part) => {
+            caller.report.logged(raw, || report::plain_part(&part.part, part.outcome, part.millis))
+        }
+        Logged::Finished(_) => true,
     }
+}
+
+fn ended(end: EndOf) -> Ending {
+    let EndOf { outcome, exit, message, refusal } = end;
+    Ending { outcome, exit, message, refusal, status: None }
 }
 
 /// What runs on the VM now.

@@ -1,13 +1,13 @@
-//! The bridge to forensics: what to capture of this VM, and the lines that its callers get.
+//! The bridge to forensics: what to capture of this VM. Whoever asks decides what becomes of the parts.
 
 use super::directory::Directory;
 use super::identity::{self, Found};
 use super::now;
 use crate::forensics::{self, Captured, Plan};
 use crate::policy::Machine;
-use breakglass_protocol::{Line, OperationId, Status};
+use breakglass_protocol::{OperationId, Status};
 
-/// Captures, handing over each part as a line. No lock but the operation's own is held meanwhile, and the monitor is
+/// Captures, handing over each part as it is ready. No lock but the operation's own is held meanwhile, and the monitor is
 /// free again when this returns. Says in a sentence how it went.
 pub(super) fn capture(
     machine: &Machine,
@@ -15,7 +15,7 @@ pub(super) fn capture(
     operation: Option<&OperationId>,
     ends_process: bool,
     status: Option<&Status>,
-    emit: &mut dyn FnMut(Line),
+    emit: &mut dyn FnMut(Captured),
 ) -> String {
     let process = match identity::find(machine, directory) {
         Found::One(process) => Some(process.identity),
@@ -40,9 +40,7 @@ pub(super) fn capture(
     let mut parts = 0;
     let summary = forensics::capture(&plan, &mut |captured: Captured| {
         parts += 1;
-        let Captured { part, outcome, millis, media, bytes } = captured;
-        let base64 = forensics::base64(&bytes);
-        emit(Line::Forensics { operation: operation.cloned(), part, outcome, millis, media, base64 });
+        emit(captured);
     });
     let kept = summary
         .kept

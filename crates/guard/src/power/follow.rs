@@ -2,9 +2,9 @@
 //! that whoever follows may vanish at any moment.
 
 use super::identity::Process;
-use super::operation_log;
+use super::operation_log::{self, EndOf, Logged, glance};
 use super::watch::{Watch, wait};
-use breakglass_protocol::{Line, ProcessIdentity, parse_line};
+use breakglass_protocol::ProcessIdentity;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// Why following ended.
 #[derive(Debug)]
 pub(super) enum Followed {
-    /// The operation did: its last line.
-    Ended(Line),
+    /// The operation did: its last line, as it stands and as it was read.
+    Ended(String, EndOf),
     /// Its runner died before that.
     RunnerDied,
     /// The caller's time is over, or nobody reads any more; the operation goes on.
@@ -33,7 +33,7 @@ pub(super) fn follow(
     log: &Path,
     runner: ProcessIdentity,
     deadline: Instant,
-    emit: &mut dyn FnMut(&Line) -> bool,
+    emit: &mut dyn FnMut(&str, Logged) -> bool,
 ) -> Followed {
     let watch = Watch::on(log).ok();
     let held = Process::hold(runner);
@@ -54,11 +54,14 @@ pub(super) fn follow(
         while let Some(end) = unread.iter().position(|byte| *byte == b'\n') {
             let rest = unread.split_off(end + 1);
             let line = std::mem::replace(&mut unread, rest);
-            match parse_line(&String::from_utf8_lossy(&line)) {
-                Ok(end @ Line::Finished { .. }) => return Followed::Ended(end),
-                Ok(line) if !emit(&line) => return Followed::LeftRunning,
-                // The header is no line of an answer.
-                _ => {}
+            let line = String::from_utf8_lossy(&line);
+            // The header is no line of an answer.
+            let Some(logged) = glance(&line) else { continue };
+            if let Logged::Finished(end) = logged {
+                return Followed::Ended(line.trim_end().to_owned(), end);
+            }
+            if !emit(line.trim_end(), logged) {
+                return Followed::LeftRunning;
             }
         }
         if !alive {

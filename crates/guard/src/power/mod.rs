@@ -21,6 +21,7 @@ mod watch;
 
 use crate::arguments::Door;
 use crate::clock;
+use crate::forensics::{self, Captured};
 use crate::policy::Machine;
 use crate::report::{Ending, Report};
 use breakglass_protocol::{Line, OperationId, Refusal, Rule, Verb};
@@ -43,6 +44,8 @@ pub(crate) struct Caller<'a> {
 #[derive(Debug)]
 pub(crate) struct Acted {
     pub(crate) ending: Ending,
+    /// The last line of an operation that was followed, as its runner wrote it.
+    pub(crate) said: Option<String>,
     /// The operation that was started or joined.
     pub(crate) operation: Option<OperationId>,
     /// Whether the operation's runner writes the outcome into the record, so that the caller does not.
@@ -51,7 +54,7 @@ pub(crate) struct Acted {
 
 impl From<Ending> for Acted {
     fn from(ending: Ending) -> Self {
-        Self { ending, operation: None, runner_records: false }
+        Self { ending, said: None, operation: None, runner_records: false }
     }
 }
 
@@ -76,10 +79,14 @@ fn look(machine: &Machine, caller: &Caller<'_>) -> Ending {
 fn capture(machine: &Machine, caller: &Caller<'_>) -> Ending {
     let directory = Directory::open(caller.state_dir, machine);
     let status = status::observe(machine, directory.as_ref().map_err(String::as_str), status::Samples::One);
-    let summary =
-        evidence::capture(machine, directory.as_ref().ok(), None, true, Some(&status), &mut |line: Line| {
-            caller.report.line(&line);
-        });
+    let directory = directory.as_ref().ok();
+    let mut emit = |captured: Captured| {
+        let Captured { part, outcome, millis, media, bytes } = captured;
+        // A person gets the names; encoding megabytes for nobody would only cost time.
+        let base64 = if caller.json { forensics::base64(&bytes) } else { String::new() };
+        caller.report.line(&Line::Forensics { operation: None, part, outcome, millis, media, base64 });
+    };
+    let summary = evidence::capture(machine, directory, None, true, Some(&status), &mut emit);
     Ending::done(summary).with_status(status)
 }
 

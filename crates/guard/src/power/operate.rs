@@ -121,16 +121,9 @@ impl Run<'_> {
         self.progress(Phase::ForensicsBegun, "what explains this is being captured");
         let ends_process = order.verb.ends_process();
         let log = &mut self.log;
-        let summary = evidence::capture(
-            machine,
-            Some(directory),
-            Some(&order.operation),
-            ends_process,
-            None,
-            &mut |line| {
-                log.forensics(line);
-            },
-        );
+        let mut emit = |captured| log.forensics(captured);
+        let operation = Some(&order.operation);
+        let summary = evidence::capture(machine, Some(directory), operation, ends_process, None, &mut emit);
         self.progress(Phase::ForensicsDone, &summary);
     }
 

@@ -1,24 +1,26 @@
 //! The log of one operation: who asked for what, every step as it was reached, the end. Written by the runner alone,
 //! read by everyone who follows it, whenever they came.
 //!
-//! A header line, then the very lines that a caller gets ([`Line`]). An operation without a last line whose runner is
-//! dead was killed half way, and says so by that.
+//! A header line, then the very lines that a caller gets ([`Line`]), but for the bytes of forensics: those stand in files beside
+//! it, so that the log stays short for whoever only asks how far it is. An operation without a last line whose runner
+//! is dead was killed half way, and says so by that.
 
 use super::directory::Directory;
 use super::{now, proc_file};
+use crate::forensics::{self, Captured};
 use breakglass_protocol::{
-    LastOperation, Line, OperationId, Outcome, Phase, ProcessIdentity, Step, Timestamp, Verb, VmName,
-    parse_line, render_line,
+    LastOperation, Line, OperationId, Outcome, PartOutcome, Phase, ProcessIdentity, Refusal, Step, Timestamp,
+    Verb, VmName, render_line,
 };
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Logs that are kept of one VM.
 const KEPT: usize = 20;
-/// Bytes that all kept logs of one VM may have together; the newest is kept whatever its size.
+/// Bytes of forensics that all kept logs of one VM may have together; those of the newest stay.
 const KEPT_BYTES: u64 = 24 << 20;
 /// Bytes of forensics in one log. The whole capture is kept by `forensics` on disk; this copy lives in memory.
 const FORENSICS_BYTES: usize = 8 << 20;
@@ -41,6 +43,7 @@ pub(super) struct Header {
 pub(super) struct Writer {
     file: File,
     operation: OperationId,
+    parts: PathBuf,
     forensics_left: usize,
 }
 
@@ -53,7 +56,9 @@ impl Writer {
         let path = path(directory, &header.operation);
         let said = |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
         let file = File::options().append(true).create_new(true).mode(0o600).open(&path).map_err(said)?;
-        let mut writer = Self { file, operation: header.operation.clone(), forensics_left: FORENSICS_BYTES };
+        let parts = path.with_extension("parts");
+        let operation = header.operation.clone();
+        let mut writer = Self { file, operation, parts, forensics_left: FORENSICS_BYTES };
         let text = serde_json::to_string(header).map_err(|error| error.to_string())?;
         let note = format!("asked for by key {} from {}", header.key, header.source);
         let accepted = Line::Progress {
@@ -72,15 +77,17 @@ impl Writer {
         self.line(&Line::Progress { operation, at: now(), phase, note: note.to_owned() });
     }
 
-    /// One part of forensics; beyond the log's share only its name and outcome.
-    pub(super) fn forensics(&mut self, mut line: Line) {
-        if let Line::Forensics { base64, .. } = &mut line {
-            match self.forensics_left.checked_sub(base64.len()) {
-                Some(left) => self.forensics_left = left,
-                None => base64.clear(),
-            }
+    /// One part of forensics; beyond the share that may lie in memory only its name and outcome.
+    pub(super) fn forensics(&mut self, captured: Captured) {
+        let Captured { part, outcome, millis, media, bytes } = captured;
+        if let Some(left) = self.forensics_left.checked_sub(bytes.len()) {
+            self.forensics_left = left;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.parts);
+            // Only this copy for callers is lost where that fails; the capture itself is kept by `forensics`.
+            let _ = made.and_then(|()| fs::write(part_path(&self.parts, &part), bytes));
         }
-        self.line(&line);
+        let operation = Some(self.operation.clone());
+        self.line(&Line::Forensics { operation, part, outcome, millis, media, base64: String::new() });
     }
 
     /// Any line. A log that cannot be written stops no verb: the VM matters more than who watches.
@@ -137,6 +144,66 @@ impl Operation {
     }
 }
 
+/// A line of a log, as far as the guard itself reads it. A caller gets the line as it stands.
+#[derive(Debug)]
+pub(super) enum Logged {
+    Progress { at: Timestamp, phase: Phase, note: String },
+    Forensics(PartOf),
+    Finished(EndOf),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PartOf {
+    operation: OperationId,
+    pub(super) part: String,
+    pub(super) outcome: PartOutcome,
+    pub(super) millis: u64,
+    media: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct EndOf {
+    pub(super) outcome: Outcome,
+    pub(super) exit: u8,
+    pub(super) message: String,
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Reads a line by its type, which [`render_line`] puts first.
+pub(super) fn glance(line: &str) -> Option<Logged> {
+    if line.starts_with("{\"type\":\"progress\"") {
+        let Step { at, phase, note } = serde_json::from_str(line).ok()?;
+        Some(Logged::Progress { at, phase, note })
+    } else if line.starts_with("{\"type\":\"forensics\"") {
+        serde_json::from_str(line).ok().map(Logged::Forensics)
+    } else if line.starts_with("{\"type\":\"finished\"") {
+        serde_json::from_str(line).ok().map(Logged::Finished)
+    } else {
+        None
+    }
+}
+
+impl PartOf {
+    /// The whole line, with the bytes that lie beside the log.
+    pub(super) fn with_bytes(self, log: &Path) -> Line {
+        let bytes = fs::read(part_path(&log.with_extension("parts"), &self.part)).unwrap_or_default();
+        let Self { operation, part, outcome, millis, media } = self;
+        Line::Forensics {
+            operation: Some(operation),
+            part,
+            outcome,
+            millis,
+            media,
+            base64: forensics::base64(&bytes),
+        }
+    }
+}
+
+/// A part's name is ours, and still no path.
+fn part_path(parts: &Path, part: &str) -> PathBuf {
+    parts.join(part.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+}
+
 /// Where an operation's log is.
 pub(super) fn path(directory: &Directory, operation: &OperationId) -> PathBuf {
     directory.operations().join(format!("{operation}.jsonl"))
@@ -149,14 +216,10 @@ pub(super) fn read(path: &Path) -> Option<Operation> {
     let header = serde_json::from_str(lines.next()?).ok()?;
     let mut operation = Operation { header, steps: Vec::new(), end: None };
     for line in lines {
-        // Forensics are by far the longest lines and say nothing here.
-        if line.starts_with("{\"type\":\"forensics\"") {
-            continue;
-        }
-        match parse_line(line) {
-            Ok(Line::Progress { at, phase, note, .. }) => operation.steps.push(Step { at, phase, note }),
-            Ok(Line::Finished { outcome, message, .. }) => operation.end = Some((outcome, message)),
-            _ => {}
+        match glance(line) {
+            Some(Logged::Progress { at, phase, note }) => operation.steps.push(Step { at, phase, note }),
+            Some(Logged::Finished(end)) => operation.end = Some((end.outcome, end.message)),
+            Some(Logged::Forensics(_)) | None => {}
         }
     }
     Some(operation)
@@ -190,8 +253,18 @@ pub(super) fn new_id(directory: &Directory, at: Timestamp) -> OperationId {
 pub(super) fn prune(directory: &Directory) {
     let mut bytes = 0;
     for (age, path) in all(directory).into_iter().rev().enumerate() {
-        bytes += fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        if age >= KEPT || (age > 0 && bytes > KEPT_BYTES) {
+        let parts = path.with_extension("parts");
+        bytes += fs::read_dir(&parts)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|part| part.metadata().map_or(0, |it| it.len()))
+            .sum::<u64>();
+        if age > 0 && bytes > KEPT_BYTES {
+            let _ = fs::remove_dir_all(&parts);
+        }
+        if age >= KEPT {
+            let _ = fs::remove_dir_all(&parts);
             let _ = fs::remove_file(path);
         }
     }

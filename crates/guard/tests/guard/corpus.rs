@@ -77,6 +77,7 @@ fn repeat(bytes: Vec<u8>) -> Vec<u8> {
 fn every_row_is_refused_recorded_once_and_does_nothing() {
     let door = Door::new();
     let pid = door.start();
+    crate::support::until("the start is recorded", || door.record_lines().len() == 2);
     let before = door.operations(102);
     let mut checked = 0;
     for row in rows().into_iter().filter(|row| row.expect == "refuse") {

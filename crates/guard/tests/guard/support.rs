@@ -188,8 +188,8 @@ impl Door {
     /// Ids of the operations that were ever accepted and are still kept.
     pub(crate) fn operations(&self, id: u32) -> Vec<String> {
         let entries = fs::read_dir(self.state(id).join("ops")).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".jsonl")).collect();
         names.sort();
         names
     }
