@@ -6,11 +6,13 @@ use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
 use breakglass_fleet::Fleet;
-use breakglass_incident::{Actor, ArtifactRef, CommandId, EventBody, ForensicsPart, IncidentId, PressId, TargetState};
+use breakglass_incident::{
+    Actor, ArtifactRef, CommandId, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
+};
 use breakglass_journal::Journal;
 use breakglass_protocol::{
-    BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange, Status,
-    Timestamp, Verb, VmName,
+    BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange,
+    Status, Timestamp, Verb, VmName,
 };
 use breakglass_recovery::{Desk, TargetView, WriteRate};
 use breakglass_triage::{Action, Finding, Health, Triage, Wedge};
@@ -149,9 +151,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn desk(dir: &Path) -> Result<Desk, Box<dyn Error>> {
-    let fleet = Arc::new(Fleet::parse(FLEET, Path::new("preview.toml")).map_err(|invalid| invalid.to_string())?);
+    let fleet =
+        Arc::new(Fleet::parse(FLEET, Path::new("preview.toml")).map_err(|invalid| invalid.to_string())?);
     let keyholder = Keyholder::from_socket(&dir.join("no-agent"));
-    let doors = Doors::new(Arc::clone(&fleet), keyholder, HostKeys::open(&dir.join("hosts"))?, Limits::default());
+    let doors =
+        Doors::new(Arc::clone(&fleet), keyholder, HostKeys::open(&dir.join("hosts"))?, Limits::default());
     let journal = Journal::open(&dir.join("journal"), now)?;
     Ok(Desk::new(fleet, doors, journal, now))
 }
@@ -163,8 +167,10 @@ fn view(desk: &Desk, name: &str, health: Health, sentence: &str) -> Option<Targe
     view.since = Some(ago(252));
     view.seen_at = Some(ago(3));
     for door in &mut view.doors {
-        door.health = if door.kind == "repair" && health == Health::Down { Health::Down } else { Health::Good };
-        door.sentence = if door.health == Health::Good { "opens" } else { "no log-in within 10 s" }.to_owned();
+        door.health =
+            if door.kind == "repair" && health == Health::Down { Health::Down } else { Health::Good };
+        door.sentence =
+            if door.health == Health::Good { "opens" } else { "no log-in within 10 s" }.to_owned();
         door.round_trip_millis = (door.health == Health::Good).then_some(3);
     }
     view.status = Some(Arc::new(status(name)));
@@ -201,7 +207,10 @@ fn status(name: &str) -> Status {
         samples: vec![sample(ago(4), 100), sample(ago(3), 900)],
         lock: None,
         jobs: Vec::new(),
-        staged: vec![StagedChange { running: Some("memory: 8192".to_owned()), staged: Some("memory: 16384".to_owned()) }],
+        staged: vec![StagedChange {
+            running: Some("memory: 8192".to_owned()),
+            staged: Some("memory: 16384".to_owned()),
+        }],
         passthrough: vec!["vfio-pci".to_owned()],
         console: Vec::new(),
         console_bytes: None,
@@ -240,7 +249,8 @@ fn mara() -> Actor {
 }
 
 async fn down(desk: &Desk, target: &str, wedge: Wedge) -> IncidentId {
-    let (id, _) = desk.journal.open_incident(target, "devvm stopped serving: no write for 15 s", Actor::Watch).await;
+    let (id, _) =
+        desk.journal.open_incident(target, "devvm stopped serving: no write for 15 s", Actor::Watch).await;
     let state = TargetState {
         health: Health::Down,
         sentence: "no completed write for 15 s while QEMU answers; usual are 41 a second".to_owned(),
@@ -271,13 +281,17 @@ async fn stalled(desk: &Desk) -> Result<(), Box<dyn Error>> {
         millis: 5000,
         artifact: None,
     };
-    let forensics =
-        EventBody::ForensicsCaptured { target: "devvm".to_owned(), operation: None, parts: vec![part, silent] };
+    let forensics = EventBody::ForensicsCaptured {
+        target: "devvm".to_owned(),
+        operation: None,
+        parts: vec![part, silent],
+    };
     let _ = desk.journal.append(Some(id), Actor::Guard("devvm-power".to_owned()), forensics).await;
     let text = "I was restoring a big backup onto the same pool. I think I stopped it. <b>not bold</b>";
     let _ = desk.journal.append(Some(id), mara(), EventBody::Note { text: text.to_owned() }).await;
     let command = "cat /proc/pressure/io".to_owned();
-    let started = EventBody::CommandStarted { target: "devvm".to_owned(), door: "devvm-repair".to_owned(), command };
+    let started =
+        EventBody::CommandStarted { target: "devvm".to_owned(), door: "devvm-repair".to_owned(), command };
     let kept = desk.journal.append(Some(id), mara(), started).await;
     let finished = EventBody::CommandFinished {
         command: CommandId(kept.seq().0),
@@ -290,9 +304,12 @@ async fn stalled(desk: &Desk) -> Result<(), Box<dyn Error>> {
     };
     let _ = desk.journal.append(Some(id), Actor::Server, finished).await;
     let command = "ls /var/lib/postgresql".to_owned();
-    let started = EventBody::CommandStarted { target: "devvm".to_owned(), door: "devvm-repair".to_owned(), command };
+    let started =
+        EventBody::CommandStarted { target: "devvm".to_owned(), door: "devvm-repair".to_owned(), command };
     let _ = desk.journal.append(Some(id), mara(), started).await;
-    if let Some(mut view) = view(desk, "devvm", Health::Down, "no completed write for 15 s while QEMU answers") {
+    if let Some(mut view) =
+        view(desk, "devvm", Health::Down, "no completed write for 15 s while QEMU answers")
+    {
         view.wedge = Some(Wedge::BlockStall);
         view.incident = Some(id);
         view.triage = Some(Arc::new(stall_triage()));
@@ -347,7 +364,9 @@ const STEPS: [(Phase, &str); 7] = [
 async fn working(desk: &Desk) -> Result<(), Box<dyn Error>> {
     let id = down(desk, "gitvm", Wedge::BlockStall).await;
     press(desk, id, "gitvm", &STEPS).await;
-    if let Some(mut view) = view(desk, "gitvm", Health::Down, "no completed write for 15 s while QEMU answers") {
+    if let Some(mut view) =
+        view(desk, "gitvm", Health::Down, "no completed write for 15 s while QEMU answers")
+    {
         view.wedge = Some(Wedge::BlockStall);
         view.incident = Some(id);
         desk.board.place(view);
@@ -369,8 +388,11 @@ async fn recovered(desk: &Desk) -> Result<(), Box<dyn Error>> {
         status: Some(Box::new(status("mailvm"))),
     };
     let _ = desk.journal.append(Some(id), Actor::Guard("mailvm-power".to_owned()), finished).await;
-    let state =
-        TargetState { health: Health::Good, sentence: "SSH logs in, 38 writes a second".to_owned(), wedge: None };
+    let state = TargetState {
+        health: Health::Good,
+        sentence: "SSH logs in, 38 writes a second".to_owned(),
+        wedge: None,
+    };
     let observed = EventBody::Observed { target: "mailvm".to_owned(), state, before: Some(Health::Down) };
     let _ = desk.journal.append(Some(id), Actor::Watch, observed).await;
     if let Some(mut view) = view(desk, "mailvm", Health::Good, "SSH logs in, 38 writes a second") {

@@ -82,7 +82,11 @@ pub(crate) async fn press(
         PressBody::default()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, format!("{error}."), "{\"seen\":SEQ,\"shown\":TEXT,\"incident\":NUMBER}, each optional. Nothing was sent.")
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                format!("{error}."),
+                "{\"seen\":SEQ,\"shown\":TEXT,\"incident\":NUMBER}, each optional. Nothing was sent.",
+            )
         })?
     };
     let shown = said.shown.chars().take(200).collect();
@@ -153,7 +157,11 @@ pub(crate) async fn command(
     let deadline = said.deadline_seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, 3600)));
     let run = Run { target, command: said.command, incident: said.incident, deadline };
     let refused = |error: breakglass_recovery::RunError| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("{error}."), "The power door works without the repair door.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("{error}."),
+            "The power door works without the repair door.",
+        )
     };
     if !said.wait {
         let command = breakglass_recovery::run(&app.desk, visitor.actor, run).await.map_err(refused)?;
@@ -227,18 +235,15 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Answer {
     let (incident, after) = (IncidentId(id), after.or_last_seen(&headers));
-    // An incident without events does not exist; one event is enough to know.
-    let known = app.desk.journal.replay_frames(Wanted { incident: Some(incident), after: Seq(0), limit: 1 }).await;
-    if known.is_empty() {
-        return Err(Problem::no_incident(incident).into());
-    }
+    app.known(incident).await?;
     if !gate::wants_json(&headers) {
         return Ok(live::raw(&app, Some(incident), after));
     }
     let wanted = Wanted { incident: Some(incident), after: after.unwrap_or(Seq(0)), limit: usize::MAX };
     let frames = app.desk.journal.replay_frames(wanted).await;
     // The events are JSON already: they are strung together as they lie in the journal.
-    let mut out = BytesMut::with_capacity(frames.iter().map(|frame| frame.json.len() + 1).sum::<usize>() + 16);
+    let mut out =
+        BytesMut::with_capacity(frames.iter().map(|frame| frame.json.len() + 1).sum::<usize>() + 16);
     out.put_slice(b"{\"events\":[");
     for (place, frame) in frames.iter().enumerate() {
         if place > 0 {
@@ -251,7 +256,11 @@ pub(crate) async fn events(
 }
 
 /// `GET /api/v1/events`: everything that happens from now on, or from a number on.
-pub(crate) async fn all_events(State(app): State<App>, Query(after): Query<After>, headers: HeaderMap) -> Response {
+pub(crate) async fn all_events(
+    State(app): State<App>,
+    Query(after): Query<After>,
+    headers: HeaderMap,
+) -> Response {
     live::raw(&app, None, after.or_last_seen(&headers))
 }
 
@@ -270,7 +279,10 @@ pub(crate) async fn note(
     said: Body<NoteBody>,
 ) -> Answer {
     let said = body(said)?;
-    let seq = breakglass_recovery::note(&app.desk, visitor.actor, IncidentId(id), &said.text).await.map_err(not_taken)?;
+    app.known(IncidentId(id)).await?;
+    let seq = breakglass_recovery::note(&app.desk, visitor.actor, IncidentId(id), &said.text)
+        .await
+        .map_err(not_taken)?;
     Ok((StatusCode::CREATED, Json(json!({ "seq": seq }))).into_response())
 }
 
@@ -301,7 +313,8 @@ pub(crate) async fn export(State(app): State<App>, Path((id, format)): Path<(u64
 /// `GET /api/v1/dependencies`
 pub(crate) async fn dependencies(State(app): State<App>) -> Response {
     let faults = app.identity.faults().await;
-    Json(json!({ "dependencies": breakglass_recovery::dependencies(&app.desk), "identity_faults": faults })).into_response()
+    Json(json!({ "dependencies": breakglass_recovery::dependencies(&app.desk), "identity_faults": faults }))
+        .into_response()
 }
 
 /// `GET /api/v1/journal/head`

@@ -3,8 +3,8 @@
 use crate::identity::{Identity, Visitor};
 use crate::pages::layout::{ExtraLink, Frame, Place};
 use crate::problem::Problem;
-use breakglass_incident::{Event, IncidentId};
-use breakglass_journal::Keeping;
+use breakglass_incident::{Event, IncidentId, Seq};
+use breakglass_journal::{Keeping, Wanted};
 use breakglass_recovery::{Desk, TargetView};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -72,6 +72,15 @@ impl Shared {
     /// A target of the fleet.
     pub(crate) fn target(&self, name: &str) -> Result<TargetView, Problem> {
         self.desk.board.target(name).ok_or_else(|| Problem::no_target(name))
+    }
+
+    /// Whether there is such an incident: one event is enough to know.
+    pub(crate) async fn known(&self, incident: IncidentId) -> Result<(), Problem> {
+        let first = Wanted { incident: Some(incident), after: Seq(0), limit: 1 };
+        if self.desk.journal.replay_frames(first).await.is_empty() {
+            return Err(Problem::no_incident(incident));
+        }
+        Ok(())
     }
 
     /// All events of an incident; a problem where it has none.

@@ -44,8 +44,11 @@ pub(crate) async fn serve(Path(name): Path<String>) -> Response {
     match all.into_iter().find(|asset| asset.href.strip_prefix("/assets/") == Some(name.as_str())) {
         Some(asset) => {
             let kept = "public, max-age=31536000, immutable";
-            ([(header::CONTENT_TYPE, asset.media), (header::CACHE_CONTROL, kept)], asset.bytes).into_response()
+            ([(header::CONTENT_TYPE, asset.media), (header::CACHE_CONTROL, kept)], asset.bytes)
+                .into_response()
         }
-        None => (StatusCode::NOT_FOUND, "no such file in this version; load the page again\n").into_response(),
+        None => {
+            (StatusCode::NOT_FOUND, "no such file in this version; load the page again\n").into_response()
+        }
     }
 }

@@ -85,7 +85,8 @@ pub(crate) async fn log_in(
         }
         Attempted::Wrong => {
             let name = form.name.escape_debug().take(64).collect();
-            let body = EventBody::LoginRefused { name, reason: "wrong".to_owned(), from: peer.ip().to_string() };
+            let body =
+                EventBody::LoginRefused { name, reason: "wrong".to_owned(), from: peer.ip().to_string() };
             let _ = app.desk.journal.append(None, Actor::Server, body).await;
             (StatusCode::UNAUTHORIZED, "The name or the password is wrong.".to_owned())
         }
@@ -165,7 +166,11 @@ async fn power(
     form: Power,
 ) -> Result<Response, Problem> {
     let verb = Verb::from_bytes(form.verb.as_bytes()).ok_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "That is none of the six verbs. Nothing was sent.", "Press one on the page.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "That is none of the six verbs. Nothing was sent.",
+            "Press one on the page.",
+        )
     })?;
     if verb.is_mutating() && form.seen.is_none() {
         return Err(Problem::new(
@@ -182,7 +187,9 @@ async fn power(
         incident,
     };
     let pressed = breakglass_recovery::press(&app.desk, visitor.actor.clone(), press).await;
-    let to = |incident: Option<IncidentId>| incident.map_or_else(|| back.to_owned(), |id| format!("/incidents/{id}"));
+    let to = |incident: Option<IncidentId>| {
+        incident.map_or_else(|| back.to_owned(), |id| format!("/incidents/{id}"))
+    };
     Ok(match pressed {
         Pressed::Accepted { incident, .. } | Pressed::Unsure { incident, .. } => {
             Redirect::to(&to(Some(incident))).into_response()
@@ -198,12 +205,14 @@ async fn power(
         }
         Pressed::Stale { since } => {
             let target = app.target(&target.name)?;
-            let newest = since.last().map_or(Seq(0), |event| event.seq).max(Seq(form.seen.unwrap_or_default()));
+            let newest =
+                since.last().map_or(Seq(0), |event| event.seq).max(Seq(form.seen.unwrap_or_default()));
             let view = match incident {
                 Some(id) => Some(View::fold(&app.desk.journal.incident(id).await)),
                 None => None,
             };
-            let seen = view.as_ref().map_or_else(|| Seq(app.desk.journal.head().seq), |view| view.last).max(newest);
+            let seen =
+                view.as_ref().map_or_else(|| Seq(app.desk.journal.head().seq), |view| view.last).max(newest);
             let context = context(app, &visitor, &target, view.as_ref(), seen);
             let main = stale::main(&context, verb, &since, back);
             let place = Place::Incidents;
@@ -211,8 +220,17 @@ async fn power(
             (StatusCode::CONFLICT, page).into_response()
         }
         Pressed::Busy { incident, message } => {
-            let sentences = [message, "Nothing was started by you. The page shows how it goes on.".to_owned()];
-            told(app, &visitor, &target, StatusCode::CONFLICT, "Somebody is at it already", &sentences, &to(incident))
+            let sentences =
+                [message, "Nothing was started by you. The page shows how it goes on.".to_owned()];
+            told(
+                app,
+                &visitor,
+                &target,
+                StatusCode::CONFLICT,
+                "Somebody is at it already",
+                &sentences,
+                &to(incident),
+            )
         }
         Pressed::Refused { incident, refusal } => {
             let sentences = [
@@ -223,7 +241,15 @@ async fn power(
         }
         Pressed::Failed { incident, message } => {
             let sentences = [message, "Triage, notes and the other doors go on working.".to_owned()];
-            told(app, &visitor, &target, StatusCode::BAD_GATEWAY, "Nothing was started", &sentences, &to(incident))
+            told(
+                app,
+                &visitor,
+                &target,
+                StatusCode::BAD_GATEWAY,
+                "Nothing was started",
+                &sentences,
+                &to(incident),
+            )
         }
     })
 }
@@ -306,7 +332,11 @@ async fn run(
     let run = Run { target, command: form.command, incident: Some(incident), deadline: None };
     let started = breakglass_recovery::run(&app.desk, visitor.actor, run).await;
     let command = started.map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, format!("{error}."), "The power door works without the repair door.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("{error}."),
+            "The power door works without the repair door.",
+        )
     })?;
     Ok(Redirect::to(&format!("/incidents/{incident}#e{command}")))
 }
@@ -324,6 +354,7 @@ pub(crate) async fn note(
     Path(id): Path<u64>,
     Form(form): Form<Words>,
 ) -> Result<Redirect, PageProblem> {
+    app.known(IncidentId(id)).await?;
     let kept = breakglass_recovery::note(&app.desk, visitor.actor, IncidentId(id), form.text.trim()).await;
     let seq = kept.map_err(not_taken)?;
     Ok(Redirect::to(&format!("/incidents/{id}#e{seq}")))
@@ -379,7 +410,12 @@ pub(crate) async fn accept_key(
 }
 
 /// Accepts a key that a person has compared.
-pub(crate) async fn accepted(app: &App, visitor: Visitor, host: &str, shown: &str) -> Result<String, Problem> {
+pub(crate) async fn accepted(
+    app: &App,
+    visitor: Visitor,
+    host: &str,
+    shown: &str,
+) -> Result<String, Problem> {
     let accepted = breakglass_recovery::accept_host_key(&app.desk, visitor.actor, host, Some(shown)).await;
     accepted.map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -47,7 +47,8 @@ enum Stop {
 }
 
 async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, Stop> {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let peer =
+        request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -65,7 +66,8 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
     if !looks {
         same_site(request.headers()).map_err(Stop::Problem)?;
         let (parts, body) = request.into_parts();
-        let bytes = tokio::time::timeout(app.body_timeout, whole(body)).await.map_err(|_| Stop::Problem(slow()))?;
+        let bytes =
+            tokio::time::timeout(app.body_timeout, whole(body)).await.map_err(|_| Stop::Problem(slow()))?;
         let bytes = bytes.map_err(Stop::Problem)?;
         if let Some(visitor) = visitor.as_ref().filter(|visitor| who != Who::Public && visitor.is_ambient()) {
             intended(visitor, &parts.headers, &bytes).map_err(Stop::Problem)?;
@@ -82,7 +84,7 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
 }
 
 fn stranger(request: &Request, kind: Kind) -> Stop {
-    let wants_page = kind == Kind::Page && *request.method() == Method::GET;
+    let wants_page = kind == Kind::Page && matches!(*request.method(), Method::GET | Method::HEAD);
     if wants_page && !request.uri().path().starts_with("/api/") {
         return Stop::LogIn(percent_encoded(request.uri().path()));
     }
@@ -102,7 +104,9 @@ fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
         Some(_) => false,
         None => match (text("origin"), text("host")) {
             (None, _) => true,
-            (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)),
+            (Some(origin), Some(host)) => {
+                origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host))
+            }
             (Some(_), None) => false,
         },
     };
@@ -131,7 +135,10 @@ async fn whole(body: Body) -> Result<Bytes, Problem> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(_) => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request is larger than {} KiB, or the line broke: nothing was done.", LARGEST_BODY / 1024),
+            format!(
+                "The request is larger than {} KiB, or the line broke: nothing was done.",
+                LARGEST_BODY / 1024
+            ),
             "Send less: the head of a log rather than the whole of it.",
         )),
     }
@@ -176,7 +183,8 @@ fn no_answer() -> Problem {
 
 /// The media type that a request prefers, for the one route that has two.
 pub(crate) fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| {
-        accept.contains("application/json") && !accept.contains("text/event-stream")
-    })
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json") && !accept.contains("text/event-stream"))
 }

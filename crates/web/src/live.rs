@@ -45,7 +45,10 @@ pub(crate) fn raw(app: &App, incident: Option<IncidentId>, after: Option<Seq>) -
     let chunks = stream::unfold(state, |mut state| async move {
         let (tail, stop, first) = state.as_mut();
         if std::mem::take(first) {
-            return Some((Ok::<_, std::convert::Infallible>(Bytes::from_static(COME_BACK.as_bytes())), state));
+            return Some((
+                Ok::<_, std::convert::Infallible>(Bytes::from_static(COME_BACK.as_bytes())),
+                state,
+            ));
         }
         let next = tokio::select! {
             () = stop.cancelled() => None,
@@ -113,7 +116,8 @@ pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>) -> Response {
     };
     let mut changes = app.desk.board.changes();
     changes.mark_unchanged();
-    let viewer = Viewer { app: app.clone(), shows, tail, changes, told: Told::default(), begun: false, dirty: true };
+    let viewer =
+        Viewer { app: app.clone(), shows, tail, changes, told: Told::default(), begun: false, dirty: true };
     let chunks = stream::unfold(Box::new(viewer), |mut viewer| async move {
         let chunk = viewer.next().await?;
         Some((Ok::<_, std::convert::Infallible>(chunk), viewer))
@@ -231,7 +235,8 @@ impl Viewer {
 /// What makes a page fetch its parts again when it changes.
 fn salient(target: &breakglass_recovery::TargetView) -> String {
     let doors: Vec<_> = target.doors.iter().map(|door| door.health).collect();
-    let running = target.running.as_ref().map(|running| (running.verb, running.phase, running.operation.clone()));
+    let running =
+        target.running.as_ref().map(|running| (running.verb, running.phase, running.operation.clone()));
     let triage = target.triage.as_ref().map(|triage| triage.at);
     let status = target.status.as_ref().map(|s| (&s.state, s.process, &s.lock, s.jobs.len(), s.staged.len()));
     format!(

@@ -38,7 +38,11 @@ impl Problem {
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "There is nothing at this address.", "The fleet page leads to everything.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "There is nothing at this address.",
+            "The fleet page leads to everything.",
+        )
     }
 
     pub(crate) fn into_page(self) -> Response {

@@ -121,7 +121,13 @@ async fn accept(
     }
 }
 
-async fn hold(stream: TcpStream, peer: SocketAddr, router: Router, head_timeout: Duration, stop: CancellationToken) {
+async fn hold(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    head_timeout: Duration,
+    stop: CancellationToken,
+) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));

@@ -8,10 +8,10 @@ use crate::pages::confirm::Context;
 use crate::pages::layout::{self, Live, Page, Place};
 use crate::pages::{fleet, foot, hosts, incident, incidents};
 use crate::problem::{PageProblem, Problem};
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::Extension;
 use breakglass_incident::{Event, IncidentId, Seq, View};
 use breakglass_recovery::{TargetView, changed_host_keys, dependencies};
 use maud::{Markup, html};
@@ -84,7 +84,10 @@ pub(crate) async fn target_parts(
 }
 
 /// `GET /targets/{name}/live`
-pub(crate) async fn target_live(State(app): State<App>, Path(name): Path<String>) -> Result<Response, PageProblem> {
+pub(crate) async fn target_live(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Response, PageProblem> {
     let name = app.target(&name)?.name;
     Ok(live::page(&app, Shows::Target { name, incident: None }, None))
 }
@@ -172,13 +175,18 @@ pub(crate) async fn exported(app: &App, id: IncidentId, format: &str) -> Result<
         }
     };
     let name = format!("attachment; filename=\"incident-{id}.{ending}\"");
-    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, name)], text)
+        .into_response())
 }
 
 /// `GET /artifacts/{sha256}`: bytes that a guest may have forged. Only what begins as a PNG is called one; everything
 /// else is downloaded or shown as plain text, and nothing in it runs.
-pub(crate) async fn artifact(State(app): State<App>, Path(sha256): Path<String>) -> Result<Response, PageProblem> {
-    let named = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+pub(crate) async fn artifact(
+    State(app): State<App>,
+    Path(sha256): Path<String>,
+) -> Result<Response, PageProblem> {
+    let named =
+        sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !named {
         return Err(Problem::not_found().into());
     }
@@ -194,7 +202,8 @@ pub(crate) async fn artifact(State(app): State<App>, Path(sha256): Path<String>)
     let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(crate::headers::ARTIFACT_POLICY));
+    headers
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(crate::headers::ARTIFACT_POLICY));
     // Named by its content: it can't change. Kept by this browser only.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
     if let Ok(value) = HeaderValue::from_str(&disposition) {
@@ -223,12 +232,17 @@ pub(crate) async fn not_so(uri: axum::http::Uri) -> Response {
 pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
     let keeping = matches!(app.desk.journal.keeping(), breakglass_journal::Keeping::Ok);
     let body = serde_json::json!({ "ok": true, "journal_keeps": keeping, "version": app.version });
-    if gate::wants_json(&headers) { axum::Json(body).into_response() } else { format!("{body}\n").into_response() }
+    if gate::wants_json(&headers) {
+        axum::Json(body).into_response()
+    } else {
+        format!("{body}\n").into_response()
+    }
 }
 
 pub(crate) fn quiet_page(app: &App, visitor: &Visitor, place: Place, title: &str, main: Markup) -> Markup {
     let around = app.around();
-    let page = Page { title, banner: html! {}, main, foot: html! {}, live: None, refresh: false, dock: false };
+    let page =
+        Page { title, banner: html! {}, main, foot: html! {}, live: None, refresh: false, dock: false };
     layout::page(&app.frame(&around, visitor, place), &page)
 }
 
@@ -263,7 +277,13 @@ fn subject(
     layout::page(&app.frame(&around, visitor, place), &page)
 }
 
-fn subject_parts(app: &App, visitor: &Visitor, target: &TargetView, view: Option<&View>, seen: Seq) -> Markup {
+fn subject_parts(
+    app: &App,
+    visitor: &Visitor,
+    target: &TargetView,
+    view: Option<&View>,
+    seen: Seq,
+) -> Markup {
     let context = context(app, visitor, target, view, seen);
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
     html! {

@@ -44,7 +44,7 @@ impl Identity {
             Some(mark) => Lane::Device(mark),
             None => Lane::From(typed.clone(), prefix),
         };
-        if let Some(wait) = self.throttle.wait(&lane, prefix, Instant::now()) {
+        if let Err(wait) = self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
             return Attempted::Wait { seconds: wait.as_secs() + 1 };
         }
         let passwords = file.current().await;
@@ -52,9 +52,9 @@ impl Identity {
         let password = attempt.password.as_bytes().to_vec();
         let turn = tokio::time::timeout(HASHING_WAIT, self.hashing.acquire()).await;
         let Ok(Ok(turn)) = turn else { return Attempted::Crowded };
-        self.throttle.failed(&lane, &typed, prefix, Instant::now());
         let fits = password.len() <= LONGEST_PASSWORD;
-        let passes = tokio::task::spawn_blocking(move || fits && check.passes(&password)).await.unwrap_or(false);
+        let passes =
+            tokio::task::spawn_blocking(move || fits && check.passes(&password)).await.unwrap_or(false);
         drop(turn);
         match passwords.stamp_of(&typed) {
             Some(stamp) if passes => {

@@ -148,7 +148,9 @@ fn read<T: FromLines>(path: &Path, meta: &Metadata) -> Result<(T, Vec<String>), 
         }
         let taken = match line.split_once(':') {
             Some((name, rest)) if super::is_name(name) => value.take(name, rest.trim()),
-            Some(_) => Err("the name has other characters than letters, digits and `._@-`, or over 64".to_owned()),
+            Some(_) => {
+                Err("the name has other characters than letters, digits and `._@-`, or over 64".to_owned())
+            }
             None => Err("there is no `name:` before it".to_owned()),
         };
         if let Err(why) = taken {

@@ -85,7 +85,8 @@ fn nobody() -> Hash {
 
 fn parse(text: &str) -> Result<Hash, String> {
     if text.starts_with("$argon2") {
-        let hash = PasswordHash::new(text).map_err(|error| format!("the argon2 hash cannot be read: {error}"))?;
+        let hash =
+            PasswordHash::new(text).map_err(|error| format!("the argon2 hash cannot be read: {error}"))?;
         let params = argon2::Params::try_from(&hash).map_err(|error| format!("its parameters: {error}"))?;
         if params.m_cost() > LARGEST_ARGON_MEMORY {
             return Err("the argon2 hash asks for more than 1 GiB of memory".to_owned());
@@ -127,8 +128,16 @@ mod tests {
         assert!(file.check_for("mara").passes(b"correct horse"));
         assert!(!file.check_for("mara").passes(b"battery"));
         assert!(file.check_for("ole").passes(b"battery"));
-        assert!(!file.check_for("nobody").passes(b"correct horse"), "imitates mara's hash and must still fail");
-        for bad in ["plaintext", "{SHA}xxxx", "$apr1$x$y", "$2y$31$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        assert!(
+            !file.check_for("nobody").passes(b"correct horse"),
+            "imitates mara's hash and must still fail"
+        );
+        for bad in [
+            "plaintext",
+            "{SHA}xxxx",
+            "$apr1$x$y",
+            "$2y$31$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
             assert!(Passwords::default().take("x", bad).is_err(), "{bad}");
         }
         assert!(file.take("mara", &bcrypt).is_err(), "a second line for a name would be ambiguous");

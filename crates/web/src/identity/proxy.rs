@@ -15,7 +15,10 @@ impl TrustedProxies {
     pub(super) fn new(config: &TrustedHeader) -> Self {
         let header = config.name.parse().ok();
         if header.is_none() {
-            tracing::error!(header = config.name, "the trusted header's name is no header name: nobody is trusted by it");
+            tracing::error!(
+                header = config.name,
+                "the trusted header's name is no header name: nobody is trusted by it"
+            );
         }
         Self { header, proxies: config.proxies.iter().map(IpAddr::to_canonical).collect() }
     }

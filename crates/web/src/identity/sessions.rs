@@ -107,7 +107,9 @@ impl Sessions {
     /// copy of the cookie that was taken before comes back to life with a restart, until it expires or the password
     /// line changes.
     pub(crate) fn end(&self, headers: &HeaderMap, now: Timestamp) -> String {
-        if let Some((_, mac)) = cookie_value(headers, self.cookie_name()).and_then(|value| value.rsplit_once('.')) {
+        if let Some((_, mac)) =
+            cookie_value(headers, self.cookie_name()).and_then(|value| value.rsplit_once('.'))
+        {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let until = now.plus_millis(u64::from(self.hours) * 3_600_000).unix_millis();
             ended.retain(|_, until| *until > now.unix_millis());
@@ -155,7 +157,8 @@ impl Sessions {
 
     fn mac(&self, purpose: &str, body: &str) -> String {
         // HMAC takes a key of any length, so there is always one; an empty text would match nothing in any case.
-        self.keyed(purpose, body).map_or_else(String::new, |mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        self.keyed(purpose, body)
+            .map_or_else(String::new, |mac| URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 
     fn mac_matches(&self, purpose: &str, body: &str, mac: &str) -> bool {
@@ -188,7 +191,8 @@ fn kept_key(state: &Path) -> Result<[u8; 32], SessionKeyError> {
             // Written beside and renamed: a crash half way must not leave a short key behind.
             let beside = state.join("session.key.new");
             let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(told)?;
+            let mut file =
+                options.write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(told)?;
             file.write_all(&key).and_then(|()| file.sync_all()).map_err(told)?;
             std::fs::rename(&beside, &path).map_err(told)?;
             Ok(key)

@@ -69,21 +69,28 @@ struct Lanes {
 }
 
 impl Throttle {
-    /// How long this attempt has to wait; `None`: it may be tried now.
-    pub(super) fn wait(&self, lane: &Lane, prefix: Prefix, now: Instant) -> Option<Duration> {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks to try a password now. A yes counts as a failure at once, so that attempts side by side count before the
+    /// first of them was looked at; an attempt that passes takes it back with [`Self::succeeded`].
+    ///
+    /// # Errors
+    /// How long the attempt has to wait instead.
+    pub(super) fn try_now(
+        &self,
+        lane: &Lane,
+        name: &str,
+        prefix: Prefix,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let until = |count: &Count| count.open_at.checked_duration_since(now).filter(|wait| !wait.is_zero());
         let own = lanes.lanes.get(lane).and_then(until);
-        match lane {
+        let wait = match lane {
             Lane::Device(_) => own,
             Lane::From(..) => own.max(lanes.prefixes.get(&prefix).and_then(until)),
+        };
+        if let Some(wait) = wait {
+            return Err(wait);
         }
-    }
-
-    /// Counts a failure. Called before the password is looked at, so that attempts side by side count too; an attempt
-    /// that passes takes it back with [`Self::succeeded`].
-    pub(super) fn failed(&self, lane: &Lane, name: &str, prefix: Prefix, now: Instant) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let name_failures = count(&mut lanes.names, name.to_owned(), now, |_| Duration::ZERO);
         // Another name from the same prefix is held up only a moment: others behind that address want in as well.
         count(&mut lanes.prefixes, prefix, now, |failures| {
@@ -91,6 +98,7 @@ impl Throttle {
         });
         let hot = u32::from(name_failures > FREE_FOR_NAME) * 3;
         count(&mut lanes.lanes, lane.clone(), now, |failures| delay(failures + hot));
+        Ok(())
     }
 
     /// Forgets a lane whose owner got in.
@@ -114,7 +122,22 @@ fn delay(failures: u32) -> Duration {
     }
 }
 
-fn count<K: Eq + Hash + Clone>(
+/// Half at once, so that a flood of new keys does not search the whole table for each of them.
+fn forget_older_half<K: Eq + Hash>(counts: &mut HashMap<K, Count>) {
+    let mut times: Vec<Instant> = counts.values().map(|count| count.last).collect();
+    times.sort_unstable();
+    let mut drop = times.len() / 2;
+    if let Some(&middle) = times.get(drop) {
+        // Many may share one moment: no more than half of them go.
+        counts.retain(|_, count| {
+            let goes = drop > 0 && count.last <= middle;
+            drop -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+fn count<K: Eq + Hash>(
     counts: &mut HashMap<K, Count>,
     key: K,
     now: Instant,
@@ -122,10 +145,8 @@ fn count<K: Eq + Hash + Clone>(
 ) -> u32 {
     if counts.len() >= MOST && !counts.contains_key(&key) {
         counts.retain(|_, count| now.duration_since(count.last) < FORGET);
-        if counts.len() >= MOST
-            && let Some(oldest) = counts.iter().min_by_key(|(_, count)| count.last).map(|(key, _)| key.clone())
-        {
-            counts.remove(&oldest);
+        if counts.len() >= MOST {
+            forget_older_half(counts);
         }
     }
     let entry = counts.entry(key).or_insert(Count { failures: 0, last: now, open_at: now });
@@ -156,17 +177,14 @@ mod tests {
         let mut now = start;
         let mut tried = 0;
         while now < start + Duration::from_secs(3600) {
-            match throttle.wait(&lane("mara", home), home, now) {
-                None => {
-                    tried += 1;
-                    throttle.failed(&lane("mara", home), "mara", home, now);
-                }
-                Some(wait) => assert!(wait <= LONGEST, "{wait:?}"),
+            match throttle.try_now(&lane("mara", home), "mara", home, now) {
+                Ok(()) => tried += 1,
+                Err(wait) => assert!(wait <= LONGEST, "{wait:?}"),
             }
             now += Duration::from_millis(500);
         }
         assert!((60..90).contains(&tried), "an hour of hammering gets {tried} guesses");
-        assert_eq!(throttle.wait(&lane("mara", home), home, now + LONGEST), None);
+        assert_eq!(throttle.try_now(&lane("mara", home), "mara", home, now + LONGEST), Ok(()));
     }
 
     #[test]
@@ -175,16 +193,29 @@ mod tests {
         for last in 0..=255_u8 {
             let from = at(&format!("198.51.100.{last}"));
             for _ in 0..8 {
-                throttle.failed(&lane("mara", from), "mara", from, now);
+                let _ = throttle.try_now(&lane("mara", from), "mara", from, now);
             }
         }
-        let home = at("192.0.2.7");
-        assert_eq!(throttle.wait(&lane("mara", home), home, now), None, "an address that never failed");
         let shared = at("198.51.100.3");
-        assert!(throttle.wait(&lane("mara", shared), shared, now).is_some());
-        assert_eq!(throttle.wait(&Lane::Device("known".to_owned()), shared, now), None, "her own browser");
-        throttle.failed(&lane("mara", home), "mara", home, now);
-        assert!(throttle.wait(&lane("mara", home), home, now).is_some(), "a hot name has fewer free slips");
+        assert!(throttle.try_now(&lane("mara", shared), "mara", shared, now).is_err());
+        let device = Lane::Device("known".to_owned());
+        assert_eq!(throttle.try_now(&device, "mara", shared, now), Ok(()), "her own browser");
+        let home = at("192.0.2.7");
+        assert_eq!(
+            throttle.try_now(&lane("mara", home), "mara", home, now),
+            Ok(()),
+            "an address that never failed"
+        );
+        assert!(
+            throttle.try_now(&lane("mara", home), "mara", home, now).is_err(),
+            "a hot name has no free slips"
+        );
+        throttle.succeeded(&lane("mara", home), "mara", home);
+        assert_eq!(
+            throttle.try_now(&lane("mara", home), "mara", home, now),
+            Ok(()),
+            "who got in starts anew"
+        );
     }
 
     #[test]
@@ -192,7 +223,7 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..10_000_u32 {
             let from = Prefix(u64::from(number), false);
-            throttle.failed(&lane("x", from), &number.to_string(), from, now);
+            let _ = throttle.try_now(&lane("x", from), &number.to_string(), from, now);
         }
         let lanes = throttle.lanes.lock().unwrap();
         assert!(lanes.lanes.len() <= MOST && lanes.prefixes.len() <= MOST && lanes.names.len() <= MOST);

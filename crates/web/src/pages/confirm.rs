@@ -54,7 +54,8 @@ pub(crate) fn form(context: &Context<'_>, verb: Verb, id: &str, anyway: bool) ->
 
 /// What the verb does and what it costs, in words that fit the state that was seen.
 fn cost(name: &str, verb: Verb, status: Option<&Status>) -> Markup {
-    let process = status.and_then(|status| status.process).map(|process| format!("QEMU process {}", process.pid));
+    let process =
+        status.and_then(|status| status.process).map(|process| format!("QEMU process {}", process.pid));
     let named = process.clone().unwrap_or_else(|| "the QEMU process".to_owned());
     let off = status.is_some_and(|status| status.state == RunState::Stopped);
     let paused = status.is_some_and(|status| status.state == RunState::Paused);

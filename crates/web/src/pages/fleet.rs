@@ -12,7 +12,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Everything below the bar.
-pub(crate) fn main(fleet: &Fleet, targets: &[TargetView], dependencies: &[Dependency], now: Timestamp) -> Markup {
+pub(crate) fn main(
+    fleet: &Fleet,
+    targets: &[TargetView],
+    dependencies: &[Dependency],
+    now: Timestamp,
+) -> Markup {
     let mut needing: Vec<&TargetView> = targets.iter().filter(|target| needs_somebody(target)).collect();
     needing.sort_by_key(|target| (Reverse(target.health), target.since));
     html! {
@@ -37,7 +42,9 @@ pub(crate) fn title(targets: &[TargetView]) -> String {
 }
 
 fn needs_somebody(target: &TargetView) -> bool {
-    target.incident.is_some() || target.running.is_some() || (target.health == Health::Down && !target.maintenance)
+    target.incident.is_some()
+        || target.running.is_some()
+        || (target.health == Health::Down && !target.maintenance)
 }
 
 fn needing(targets: &[TargetView]) -> usize {
@@ -76,9 +83,11 @@ fn alarm(target: &TargetView, now: Timestamp) -> Markup {
         (_, health) => ("work", answering(health)),
     };
     let id = format!("alarm-{}", target.name);
-    let href = target.incident.map_or_else(|| format!("/targets/{}", target.name), |id| format!("/incidents/{id}"));
-    let label =
-        target.incident.map_or_else(|| format!("Look at {}", target.name), |id| format!("Open incident {id}"));
+    let href =
+        target.incident.map_or_else(|| format!("/targets/{}", target.name), |id| format!("/incidents/{id}"));
+    let label = target
+        .incident
+        .map_or_else(|| format!("Look at {}", target.name), |id| format!("Open incident {id}"));
     html! {
         section.card aria-labelledby=(id) {
             p class={ "lit " (lit) } { span class={ "lamp " (lit) } { (word) }
@@ -88,7 +97,7 @@ fn alarm(target: &TargetView, now: Timestamp) -> Markup {
                     h2.name #(id) { (target.name) }
                     p { @if let Some(wedge) = target.wedge { b { (wedge.title()) ". " } } (words::sentence(&target.sentence)) }
                     @if let Some(running) = &target.running {
-                        p.small { span.lamp.work { (running.by) "’s " (running.verb) } " since " (moment(running.since, now)) }
+                        p.small { span.lamp.work { (words::clean(&running.by)) "’s " (running.verb) } " since " (moment(running.since, now)) }
                     }
                 }
                 a.btn.go href=(href) { (label) }

@@ -20,7 +20,11 @@ pub(crate) fn whereabouts(fleet: &Fleet, name: &str) -> String {
     let on = fleet.hypervisor_of(name).map(|host| format!("on {}", host.name));
     let first = [vm, on].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let address = fleet.component(name).and_then(|component| component.addresses.first().cloned());
-    [Some(first).filter(|text| !text.is_empty()), address].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [Some(first).filter(|text| !text.is_empty()), address]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The strip: lit when somebody is needed, lit green once after a recovery was observed, else a small dot.
@@ -30,7 +34,9 @@ fn strip(target: &TargetView, recovered: bool, now: Timestamp) -> Markup {
     match target.health {
         Health::Down => html! { p.lit.down { span.lamp.down { (answering(target.health)) } (since) } },
         Health::Degraded => html! { p.lit.work { span.lamp.work { (answering(target.health)) } (since) } },
-        Health::Good if recovered => html! { p.lit.good { span.lamp.good { (answering(target.health)) } (since) } },
+        Health::Good if recovered => {
+            html! { p.lit.good { span.lamp.good { (answering(target.health)) } (since) } }
+        }
         Health::Good | Health::Unknown => html! {
             p.lit.plain { span class=(lamp(target.health)) { (answering(target.health)) } (since) }
             @if target.health == Health::Unknown { p.in.small.quiet { (sentence) } }

@@ -2,7 +2,7 @@
 
 use super::confirm::Context;
 use super::layout::csrf;
-use super::words::{ticking, verb_going_on};
+use super::words::{clean, ticking, verb_going_on};
 use super::{act, head, row};
 use breakglass_fleet::Fleet;
 use breakglass_incident::{CommandId, Event, View};
@@ -21,7 +21,7 @@ fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {
     let Some(running) = view.and_then(|view| view.running.as_ref()) else { return html! {} };
     html! {
         p.banner.lit.work {
-            span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (running.by) }
+            span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (clean(&running.by.to_string())) }
             " " (ticking(running.since, context.now))
         }
     }
@@ -62,7 +62,7 @@ fn say(context: &Context<'_>, open: bool) -> Markup {
     let repair = context.target.doors.iter().any(|door| door.kind == "repair");
     html! {
         div #say.stack {
-            @if repair {
+            @if repair && (open || context.incident.is_none()) {
                 form.stack method="post" action=(context.action("run")) {
                     div {
                         label for="command" { "A command on " (name) }
@@ -74,13 +74,13 @@ fn say(context: &Context<'_>, open: bool) -> Markup {
                     p.small.quiet { "Through the repair door, as whoever the door is for. What it writes is kept here." }
                 }
             }
-            @if open {
+            @if context.incident.is_some() {
                 form.stack method="post" action=(context.action("note")) {
                     div { label for="text" { "A note" } textarea #text name="text" rows="2" required maxlength="16384" {} }
                     (csrf(context.visitor))
                     div.sends { button { "Keep the note" } }
                 }
-            } @else if context.incident.is_none() {
+            } @else {
                 form.stack method="post" action=(context.action("open")) {
                     div { label for="reason" { "Open an incident for " (name) }
                         input #reason name="reason" required maxlength="500" placeholder="What is wrong, in a sentence"; }

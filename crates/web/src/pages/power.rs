@@ -62,7 +62,7 @@ pub(crate) fn busy(context: &Context<'_>, verb: Verb, by: &str) -> Markup {
     html! {
         section.panel aria-labelledby="power" {
             div.in.row.apart { h2 #power { "Power" } span.lamp.work.small { "busy" } }
-            p.in { (by) "’s " (verb) " has the door. Other verbs are told so until it ends; asking for " (verb)
+            p.in { (clean(by)) "’s " (verb) " has the door. Other verbs are told so until it ends; asking for " (verb)
                 " again joins this one." }
             @if verb == Verb::Stop {
                 details.fold #row-cycle {

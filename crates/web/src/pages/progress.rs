@@ -37,9 +37,13 @@ const fn course(verb: Verb) -> &'static [Phase] {
             Phase::ProcessStarted,
             Phase::StateObserved,
         ],
-        Verb::Stop => {
-            &[Phase::Accepted, Phase::ForensicsDone, Phase::GuestAsked, Phase::ProcessGone, Phase::StateObserved]
-        }
+        Verb::Stop => &[
+            Phase::Accepted,
+            Phase::ForensicsDone,
+            Phase::GuestAsked,
+            Phase::ProcessGone,
+            Phase::StateObserved,
+        ],
         Verb::Reset => &[Phase::Accepted, Phase::ForensicsDone, Phase::ResetSent, Phase::StateObserved],
         Verb::Start => &[Phase::Accepted, Phase::ForensicsDone, Phase::StateObserved],
         Verb::Status | Verb::Forensics => &[],
@@ -73,7 +77,8 @@ pub(crate) fn panel(running: &RunningVerb, target: &str, now: Timestamp) -> Mark
             (took, step)
         })
         .collect();
-    let furthest = course(running.verb).iter().rposition(|phase| running.steps.iter().any(|step| step.phase == *phase));
+    let furthest =
+        course(running.verb).iter().rposition(|phase| running.steps.iter().any(|step| step.phase == *phase));
     let mut coming = course(running.verb).iter().skip(furthest.map_or(0, |at| at + 1));
     let joined = running.joined.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     html! {
@@ -81,7 +86,7 @@ pub(crate) fn panel(running: &RunningVerb, target: &str, now: Timestamp) -> Mark
             div.in.stack {
                 div.row.apart {
                     h2 #prog { (verb_title(running.verb)) " " (target) ", " (ticking(running.since, now)) }
-                    p.quiet.small { "by " (running.by) @if !joined.is_empty() { ", joined by " (joined) } }
+                    p.quiet.small { "by " (clean(&running.by.to_string())) @if !joined.is_empty() { ", joined by " (clean(&joined)) } }
                 }
                 ol.steps {
                     @for (millis, step) in steps {

@@ -28,7 +28,7 @@ pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Op
     Some(html! {
         li #{ "e" (event.seq) } {
             (moment(row.at, now))
-            p.who { (clean(&row.actor.to_string())) @if !row.label.is_empty() { " " span.label { (row.label) } } }
+            p.who { (clean(&row.actor.to_string())) @if !row.label.is_empty() { " " span.label { (clean(&row.label)) } } }
             (body(event, &row, end))
         }
     })
@@ -38,13 +38,14 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
     match &event.body {
         EventBody::CommandStarted { door, command, .. } => started(event, door, command, end),
         EventBody::ForensicsCaptured { parts, .. } => {
-            let screen = parts.iter().filter_map(|part| part.artifact.as_ref()).find(|a| a.media == "image/png");
+            let screen =
+                parts.iter().filter_map(|part| part.artifact.as_ref()).find(|a| a.media == "image/png");
             html! {
                 p.seen { b { "Observed: " } (clean(&row.sentences.join(" "))) }
                 div.calls {
                     details.fold id={ "f" (event.seq) } {
                         summary { span { "Read all " (parts.len()) " parts" } " "
-                            span.quiet.small { (parts.iter().map(|part| part.part.as_str()).collect::<Vec<_>>().join(", ")) } }
+                            span.quiet.small { (clean(&parts.iter().map(|part| part.part.as_str()).collect::<Vec<_>>().join(", "))) } }
                         ul.in.points {
                             @for part in parts {
                                 li { span class=(part_lamp(part.outcome)) { (clean(&part.part)) } " "
@@ -92,7 +93,7 @@ fn plain(row: &Row) -> Markup {
 fn started(event: &Event, door: &str, command: &str, end: Option<&CommandEnd>) -> Markup {
     html! {
         div.calls {
-            p.in.call { code { (clean(command)) } " " span.quiet.small { "through " (door) } }
+            p.in.call { code { (clean(command)) } " " span.quiet.small { "through " (clean(door)) } }
             div #{ "c" (event.seq) } {
                 @match end {
                     Some(end) => (ended(end, &format!("o{}", event.seq))),

@@ -111,7 +111,8 @@ pub(crate) fn writes_per_second(status: &Status) -> Option<f64> {
     if millis == 0 {
         return None;
     }
-    let total = |sample: &breakglass_protocol::BlockSample| sample.disks.iter().map(|disk| disk.writes).sum::<u64>();
+    let total =
+        |sample: &breakglass_protocol::BlockSample| sample.disks.iter().map(|disk| disk.writes).sum::<u64>();
     let writes = u32::try_from(total(last).saturating_sub(total(first))).unwrap_or(u32::MAX);
     let millis = u32::try_from(millis).unwrap_or(u32::MAX);
     Some(f64::from(writes) * 1000.0 / f64::from(millis))
@@ -145,7 +146,9 @@ pub(crate) fn clean(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\n' | '\t' => out.push(c),
             '\r' if rest.peek() == Some(&'\n') => {}
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => out.push('\u{fffd}'),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
+                out.push('\u{fffd}')
+            }
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
@@ -183,7 +186,9 @@ mod tests {
 
     #[test]
     fn durations_name_their_units() {
-        for (millis, text) in [(900, "0 s"), (252_000, "4 min 12 s"), (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h")] {
+        for (millis, text) in
+            [(900, "0 s"), (252_000, "4 min 12 s"), (7_500_000, "2 h 5 min"), (273_600_000, "3 d 4 h")]
+        {
             assert_eq!(duration(millis), text);
         }
         assert_eq!(took(2_849), "2.8 s");

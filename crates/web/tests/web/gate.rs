@@ -75,7 +75,8 @@ async fn every_route_with_every_kind_of_identity() {
     let session = server.log_in("mara", "correct horse").await;
     let proxied = server.by_proxy("ida").await;
     let forged = Who { from: None, csrf: proxied.csrf.clone(), ..proxied.clone() };
-    let tampered = session.cookie.as_ref().map(|cookie| cookie.replacen("breakglass=1.", "breakglass=1.A", 1));
+    let tampered =
+        session.cookie.as_ref().map(|cookie| cookie.replacen("breakglass=1.", "breakglass=1.A", 1));
     let other_csrf = Who { csrf: proxied.csrf.clone(), ..session.clone() };
     let with = |who: &Who, name, value: &str| Who { extra: vec![(name, value.to_owned())], ..who.clone() };
     let people: Vec<(&str, Who)> = vec![
@@ -103,7 +104,10 @@ async fn every_route_with_every_kind_of_identity() {
                 _ if route.who == May::Public && post && elsewhere => Expect::Refused,
                 _ if route.path == "/login" && post => continue,
                 _ if route.who == May::Public => Expect::Through,
-                "nobody" | "a wrong token" | "a wrong token beside a session" | "a forged header"
+                "nobody"
+                | "a wrong token"
+                | "a wrong token beside a session"
+                | "a forged header"
                 | "a tampered session" => Expect::Stranger,
                 name if name.starts_with("a token") && route.who == May::Person => Expect::Refused,
                 _ if post && (elsewhere || name.contains("proof")) => Expect::Refused,
@@ -131,7 +135,9 @@ async fn every_route_with_every_kind_of_identity() {
 async fn what_is_not_in_the_table_is_behind_the_gate_too() {
     let server = Server::start().await;
     let session = server.log_in("mara", "correct horse").await;
-    for path in ["/nothing", "/.git/config", "/api/v2/targets", "/demo", "//", "/login/", "/assets", "/healthz/x"] {
+    for path in
+        ["/nothing", "/.git/config", "/api/v2/targets", "/demo", "//", "/login/", "/assets", "/healthz/x"]
+    {
         let answer = server.get(path, &Who::default()).await;
         assert!(answer.leads_to_login() || answer.status == 401, "{path}: {}", answer.status);
     }
@@ -157,8 +163,12 @@ fn the_table_holds_each_route_once_and_few_that_are_public() {
         assert!(seen.insert((route.method.as_str(), route.path)), "{} {} twice", route.method, route.path);
         assert!(["GET", "POST"].contains(&route.method.as_str()));
     }
-    let public: Vec<_> = ROUTES.iter().filter(|r| r.who == May::Public).map(|r| (r.method.as_str(), r.path)).collect();
-    assert_eq!(public, [("GET", "/healthz"), ("GET", "/assets/{name}"), ("GET", "/login"), ("POST", "/login")]);
+    let public: Vec<_> =
+        ROUTES.iter().filter(|r| r.who == May::Public).map(|r| (r.method.as_str(), r.path)).collect();
+    assert_eq!(
+        public,
+        [("GET", "/healthz"), ("GET", "/assets/{name}"), ("GET", "/login"), ("POST", "/login")]
+    );
 }
 
 #[tokio::test]

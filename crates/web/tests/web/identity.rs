@@ -14,7 +14,9 @@ async fn both_kinds_of_hash_let_in_and_the_journal_tells() {
     let server = Server::start().await;
     server.log_in("mara", "correct horse").await;
     server.log_in("ole", "battery staple").await;
-    for (name, password) in [("mara", "wrong"), ("nobody", "correct+horse"), ("broken", ""), ("", ""), ("MARA", "correct+horse")] {
+    for (name, password) in
+        [("mara", "wrong"), ("nobody", "correct+horse"), ("broken", ""), ("", ""), ("MARA", "correct+horse")]
+    {
         assert_eq!(try_password(&server, name, password).await, 401, "{name}");
     }
     let kinds: Vec<_> = server.desk.journal.tail(50).await.into_iter().map(|event| event.body).collect();
@@ -27,9 +29,11 @@ async fn both_kinds_of_hash_let_in_and_the_journal_tells() {
 #[tokio::test]
 async fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
     let server = Server::start().await;
-    let answer = server.send(Request::post("/login", "name=mara&password=correct+horse&next=/incidents")).await;
+    let answer =
+        server.send(Request::post("/login", "name=mara&password=correct+horse&next=/incidents")).await;
     assert_eq!(answer.header("location"), Some("/incidents"));
-    let set: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value).collect();
+    let set: Vec<_> =
+        answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value).collect();
     assert_eq!(set.len(), 2);
     for cookie in set {
         for flag in ["__Host-", "; HttpOnly", "; SameSite=Strict", "; Secure", "; Path=/", "; Max-Age="] {
@@ -45,8 +49,17 @@ async fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
 #[tokio::test]
 async fn a_login_leads_nowhere_else() {
     let server = Server::start().await;
-    for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/%0d%0aset-cookie:x"] {
-        let form = format!("name=mara&password=correct+horse&next={}", next.replace('%', "%25").replace('\\', "%5C"));
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/%0d%0aset-cookie:x",
+    ] {
+        let form = format!(
+            "name=mara&password=correct+horse&next={}",
+            next.replace('%', "%25").replace('\\', "%5C")
+        );
         let answer = server.send(Request::post("/login", &form)).await;
         let to = answer.header("location").unwrap();
         assert!(to.starts_with('/') && !to.starts_with("//") && !to.contains('\\'), "{next} led to {to}");
@@ -59,7 +72,10 @@ async fn a_session_ends_by_logging_out_and_with_its_password_line() {
     let mara = server.log_in("mara", "correct horse").await;
     let again = server.log_in("mara", "correct horse").await;
     assert!(server.post("/logout", &mara, "").await.leads_to_login());
-    assert!(server.get("/", &mara).await.leads_to_login(), "the cookie that was thrown away is worth nothing");
+    assert!(
+        server.get("/", &mara).await.leads_to_login(),
+        "the cookie that was thrown away is worth nothing"
+    );
     assert_eq!(server.get("/", &again).await.status, 200, "another session of hers lives");
     std::fs::write(server.dir.path().join("passwords"), format!("mara:{}\n", hash("another"))).unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -71,6 +87,7 @@ async fn a_session_ends_by_logging_out_and_with_its_password_line() {
 #[tokio::test]
 async fn a_password_file_that_goes_away_or_is_open_to_all_shuts_nobody_out() {
     let server = Server::start().await;
+    assert_eq!(try_password(&server, "mara", "correct+horse").await, 303);
     let path = server.dir.path().join("passwords");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("eve:{}\n{text}", hash("evil"))).unwrap();
@@ -97,14 +114,19 @@ async fn guessing_gets_slow_and_the_owner_gets_in() {
     let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!(wait <= 60, "{wait}");
     // Her own browser, and her from elsewhere, do not wait.
-    let mine = Request::post("/login", "name=mara&password=correct+horse").header("cookie", known.cookie.as_ref().unwrap());
+    let mine = Request::post("/login", "name=mara&password=correct+horse")
+        .header("cookie", known.cookie.as_ref().unwrap());
     assert_eq!(server.send(mine).await.status, 303);
     let elsewhere = Who { from: Some(PROXY), ..Who::default() };
     assert_eq!(server.post("/login", &elsewhere, "name=mara&password=correct+horse").await.status, 303);
     assert_eq!(server.get("/", &known).await.status, 200, "sessions and tokens are not throttled");
     assert_eq!(server.get("/api/v1/targets", &Who::token()).await.status, 200);
     tokio::time::sleep(Duration::from_secs(wait)).await;
-    assert_eq!(try_password(&server, "mara", "correct+horse").await, 303, "and the wait was no longer than told");
+    assert_eq!(
+        try_password(&server, "mara", "correct+horse").await,
+        303,
+        "and the wait was no longer than told"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,7 +166,10 @@ async fn the_trusted_header_counts_from_the_listed_proxy_alone() {
     let page = server.get("/", &name(Some(PROXY), "ida")).await;
     assert!(page.body.contains("<b>ida</b>") && page.body.contains("by header"), "{}", page.body);
     assert!(server.get("/", &name(None, "ida")).await.leads_to_login());
-    let forwarded = Request::get("/").header(HEADER, "ida").header("x-forwarded-for", PROXY).header("forwarded", "for=127.0.0.2");
+    let forwarded = Request::get("/")
+        .header(HEADER, "ida")
+        .header("x-forwarded-for", PROXY)
+        .header("forwarded", "for=127.0.0.2");
     assert!(server.send(forwarded).await.leads_to_login());
     assert!(server.get("/", &name(Some(PROXY), "ida<script>")).await.leads_to_login());
     let twice = Request::get("/").header(HEADER, "root").by(&name(Some(PROXY), "ida"));

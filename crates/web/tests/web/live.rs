@@ -52,7 +52,8 @@ async fn programs_get_everything_once_and_in_order_and_come_back_where_they_were
     let path = format!("/api/v1/incidents/{id}/events");
     let mut stream = Stream::open(&server, Request::get(&path).by(&Who::token())).await;
     stream.until("before 599.").await;
-    let other = server.desk.journal.open_incident("pve", "another one", breakglass_incident::Actor::Watch).await.0;
+    let other =
+        server.desk.journal.open_incident("pve", "another one", breakglass_incident::Actor::Watch).await.0;
     server.note(other, "not for here").await;
     let last = server.note(id, "live.").await;
     let text = stream.until("live.").await;
@@ -67,7 +68,8 @@ async fn programs_get_everything_once_and_in_order_and_come_back_where_they_were
     let text = stream.until("missed.").await;
     assert!(!text.contains("live.") && ids(&text).len() == 1, "{text}");
 
-    let json = Request::get(&format!("{path}?after={last}")).header("accept", "application/json").by(&Who::token());
+    let json =
+        Request::get(&format!("{path}?after={last}")).header("accept", "application/json").by(&Who::token());
     let answer = server.send(json).await;
     let value: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(value["events"].as_array().unwrap().len(), 1, "{}", answer.body);
@@ -86,7 +88,8 @@ async fn pages_get_rows_output_and_word_of_a_new_state() {
     let text = stream.until("event: row").await;
     let text = if text.contains("hello") { text } else { stream.until("hello").await };
     assert!(text.contains("&lt;b&gt;") && !text.contains("already on the page"), "{text}");
-    let live = serde_json::json!({ "live": "output", "command": 7, "text": "line one\u{1b}[2J\n" }).to_string();
+    let live =
+        serde_json::json!({ "live": "output", "command": 7, "text": "line one\u{1b}[2J\n" }).to_string();
     server.desk.journal.live(Some(id), live.into_bytes().into());
     let text = stream.until("event: output").await;
     let text = if text.contains("line one") { text } else { stream.until("line one").await };
@@ -101,7 +104,9 @@ async fn pages_get_rows_output_and_word_of_a_new_state() {
 async fn a_stream_ends_when_the_server_goes_down() {
     let server = Server::start().await;
     let id = server.incident().await;
-    let mut stream = Stream::open(&server, Request::get(&format!("/api/v1/incidents/{id}/events")).by(&Who::token())).await;
+    let mut stream =
+        Stream::open(&server, Request::get(&format!("/api/v1/incidents/{id}/events")).by(&Who::token()))
+            .await;
     stream.until("it does not answer").await;
     let began = Instant::now();
     assert!(server.end().await);

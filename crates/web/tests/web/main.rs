@@ -1,6 +1,11 @@
 //! The real router on a loopback socket: every route with every kind of identity, and what a browser, a program and an
 //! attacker can make it do.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test should stop loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed test should stop loudly"
+)]
 
 mod gate;
 mod identity;

@@ -40,11 +40,19 @@ async fn hostile_text_stays_text_on_every_page_and_in_every_frame() {
     let server = Server::start().await;
     let id = hostile_incident(&server).await;
     let mara = server.log_in("mara", "correct horse").await;
-    for path in ["/".to_owned(), "/incidents".to_owned(), format!("/incidents/{id}"), format!("/incidents/{id}/parts")] {
+    for path in [
+        "/".to_owned(),
+        "/incidents".to_owned(),
+        format!("/incidents/{id}"),
+        format!("/incidents/{id}/parts"),
+    ] {
         let page = server.get(&path, &mara).await;
         assert_eq!(page.status, 200);
         assert_harmless(&path, &page.body);
-        assert!(!page.body.contains(" style=") && !page.body.contains("<script>"), "nothing inline on {path}");
+        assert!(
+            !page.body.contains(" style=") && !page.body.contains("<script>"),
+            "nothing inline on {path}"
+        );
     }
     let page = server.get(&format!("/incidents/{id}"), &mara).await;
     assert!(page.body.contains("&lt;script&gt;"), "the text is there, as text");
@@ -56,7 +64,12 @@ async fn hostile_text_stays_text_on_every_page_and_in_every_frame() {
     for path in ["/incidents/x%3Cscript%3E", "/targets/%3Cscript%3Ealert(1)%3C%2Fscript%3E"] {
         assert_harmless(path, &server.get(path, &mara).await.body);
     }
-    let login = server.send(Request::post("/login", "name=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&password=x&next=%22%3E%3Cb%3E")).await;
+    let login = server
+        .send(Request::post(
+            "/login",
+            "name=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&password=x&next=%22%3E%3Cb%3E",
+        ))
+        .await;
     assert_harmless("the log-in page", &login.body);
     assert!(!login.body.contains("<b>"));
 }
@@ -66,7 +79,14 @@ async fn the_policy_allows_our_own_files_and_nothing_else() {
     let server = Server::start().await;
     let login = server.get("/login", &Who::default()).await;
     let policy = login.header("content-security-policy").unwrap();
-    for part in ["default-src 'none'", "style-src 'self'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"));
@@ -113,7 +133,10 @@ async fn the_power_forms_work_without_a_script_and_refuse_a_stale_press() {
         assert!(page.body.contains(&format!("name=\"verb\" value=\"{verb}\"")), "{verb}");
     }
     assert!(page.body.contains("name=\"seen\"") && page.body.contains("name=\"shown\""));
-    assert!(page.body.contains("breakglass power devvm cycle") && page.body.contains("ssh -p 1 root@127.0.0.1 cycle"));
+    assert!(
+        page.body.contains("breakglass power devvm cycle")
+            && page.body.contains("ssh -p 1 root@127.0.0.1 cycle")
+    );
     let path = format!("/incidents/{id}/power");
     assert_eq!(server.post(&path, &mara, "verb=cycle").await.status, 400, "a press without `seen` is none");
     assert_eq!(server.post(&path, &mara, "verb=Cycle&seen=1").await.status, 400);
@@ -131,7 +154,11 @@ async fn the_power_forms_work_without_a_script_and_refuse_a_stale_press() {
     let stale = server.post(&path, &mara, "verb=cycle&seen=1&shown=running").await;
     assert_eq!(stale.status, 409, "{}", stale.body);
     assert!(stale.body.contains("Nothing was sent") && stale.body.contains("eset by ole"), "{}", stale.body);
-    assert!(stale.body.contains(&format!("name=\"seen\" value=\"{newest}\"")), "the fresh form: {}", stale.body);
+    assert!(
+        stale.body.contains(&format!("name=\"seen\" value=\"{newest}\"")),
+        "the fresh form: {}",
+        stale.body
+    );
     let presses = server.desk.journal.incident(id).await;
     assert!(!presses.iter().any(|event| matches!(event.body, EventBody::VerbPressed { .. })));
     // Nobody answers behind this door: the page says that nothing was started, and what still works.
@@ -150,14 +177,21 @@ async fn notes_commands_and_closing_go_through_their_forms() {
     let noted = server.post(&format!("{path}/note"), &mara, "text=I+stopped+the+backup").await;
     assert_eq!(noted.status, 303);
     let page = server.get(&path, &mara).await;
-    assert!(page.body.contains("I stopped the backup") && page.body.contains("slow since noon"), "{}", page.body);
+    assert!(
+        page.body.contains("I stopped the backup") && page.body.contains("slow since noon"),
+        "{}",
+        page.body
+    );
     let markdown = server.get(&format!("{path}/export/markdown"), &mara).await;
     assert!(markdown.header("content-disposition").unwrap().starts_with("attachment"));
     assert!(markdown.body.contains("I stopped the backup"));
     assert_eq!(server.get(&format!("{path}/export/pdf"), &mara).await.status, 404);
     assert_eq!(server.post(&format!("{path}/close"), &mara, "reason=it+is+back").await.status, 303);
     assert!(server.get(&path, &mara).await.body.contains("This incident is over"));
-    assert_eq!(server.post(&format!("{path}/note"), &mara, "text=late").await.status, 409);
+    let late = server.post(&format!("{path}/note"), &mara, "text=written+afterwards").await;
+    assert_eq!(late.status, 303, "a post-mortem is written afterwards");
+    assert_eq!(server.post(&format!("{path}/close"), &mara, "reason=again").await.status, 409);
+    assert_eq!(server.post("/incidents/999/note", &mara, "text=to+nobody").await.status, 404);
     let mut events = server.desk.journal.tail(20).await.into_iter();
     assert!(events.any(|event| event.actor == Actor::Human("mara".to_owned())));
 }
@@ -177,7 +211,8 @@ async fn every_refusal_of_the_api_says_what_to_do() {
         Request::json("/api/v1/incidents/999/notes", "{\"text\":\"x\"}"),
     ] {
         let answer = server.send(request.by(&token)).await;
-        let value: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{}", answer.body));
+        let value: serde_json::Value =
+            serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{}", answer.body));
         assert!((400..500).contains(&answer.status), "{}", answer.body);
         assert!(value["error"].is_string() && value["what_now"].is_string(), "{}", answer.body);
     }
@@ -185,6 +220,10 @@ async fn every_refusal_of_the_api_says_what_to_do() {
     let value: serde_json::Value = serde_json::from_str(&none.body).unwrap();
     assert!(value["what_now"].as_str().unwrap().contains("token"));
     let depends = server.get("/api/v1/dependencies", &token).await;
-    assert!(depends.body.contains("line 4"), "the broken line of the password file is told: {}", depends.body);
+    assert!(
+        depends.body.contains("line 4"),
+        "the broken line of the password file is told: {}",
+        depends.body
+    );
     assert_eq!(server.get("/api/v1/journal/head", &token).await.status, 200);
 }

@@ -37,7 +37,11 @@ async fn places_are_given_back() {
         assert_eq!(server.get("/healthz", &Who::default()).await.status, 200);
     }
     let held: Vec<TcpStream> =
-        futures_util::future::join_all((0..4).map(|_| TcpStream::connect(server.address))).await.into_iter().flatten().collect();
+        futures_util::future::join_all((0..4).map(|_| TcpStream::connect(server.address)))
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
     assert_eq!(held.len(), 4);
     drop(held);
     assert_eq!(server.get("/healthz", &Who::default()).await.status, 200);

@@ -209,7 +209,14 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn get(path: &str) -> Self {
-        Self { method: "GET", path: path.to_owned(), headers: Vec::new(), body: String::new(), form: false, from: None }
+        Self {
+            method: "GET",
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+            form: false,
+            from: None,
+        }
     }
 
     pub(crate) fn post(path: &str, form: &str) -> Self {
@@ -219,7 +226,14 @@ impl Request {
 
     pub(crate) fn json(path: &str, body: &str) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self { method: "POST", path: path.to_owned(), headers, body: body.to_owned(), form: false, from: None }
+        Self {
+            method: "POST",
+            path: path.to_owned(),
+            headers,
+            body: body.to_owned(),
+            form: false,
+            from: None,
+        }
     }
 
     pub(crate) fn method(mut self, method: &'static str) -> Self {
@@ -258,7 +272,8 @@ impl Request {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{}:0", self.from.unwrap_or("127.0.0.1")).parse().unwrap()).unwrap();
         let mut stream = socket.connect(address).await.unwrap();
-        let mut text = format!("{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n", self.method, self.path);
+        let mut text =
+            format!("{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -329,7 +344,9 @@ impl Answer {
 pub(crate) fn unchunked(mut body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     while let Some(end) = find(body, b"\r\n") {
-        let size = std::str::from_utf8(body.get(..end).unwrap()).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let size = std::str::from_utf8(body.get(..end).unwrap())
+            .ok()
+            .and_then(|hex| usize::from_str_radix(hex, 16).ok());
         let Some(size) = size.filter(|size| *size > 0) else { break };
         let from = end + 2;
         out.extend_from_slice(body.get(from..(from + size).min(body.len())).unwrap_or_default());
