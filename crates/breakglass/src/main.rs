@@ -1,2 +1,39 @@
-//! x
-fn main(){}
+//! The binary: subcommands and nothing else. What each of them does is in its own file under `commands`.
+#![forbid(unsafe_code)]
+
+mod colour;
+mod commands;
+mod edge;
+mod fleet_file;
+mod here;
+mod spooling;
+mod story;
+
+use clap::Parser as _;
+use commands::{Arguments, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The child that holds the keys is started often, and before anything else has been touched.
+    if let Some(code) = commands::keyholder::main_if_asked() {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    let fleet = arguments.fleet;
+    edge::finish(match arguments.command {
+        Command::Serve(serve) => serve.run(&fleet),
+        Command::Status(status) => status.run(&fleet),
+        Command::Power(power) => power.run(&fleet),
+        Command::Run(run) => run.run(&fleet),
+        Command::Triage(triage) => triage.run(&fleet),
+        Command::Incident(incident) => incident.run(&fleet),
+        Command::Journal(journal) => journal.run(&fleet),
+        Command::Init(init) => init.run(),
+        Command::Check(check) => check.run(&fleet),
+        Command::AcceptHostKey(accept) => accept.run(&fleet),
+        Command::Password(password) => password.run(),
+        Command::Token(token) => token.run(),
+        Command::Keyholder(keyholder) => keyholder.run(&fleet),
+        Command::Completions(completions) => completions.run(),
+    })
+}

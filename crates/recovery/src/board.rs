@@ -193,7 +193,8 @@ impl Board {
 
     /// Changes one target and tells everyone who waits. Does nothing for a name that is no target.
     pub(crate) fn update(&self, name: &str, change: impl FnOnce(&mut TargetView)) {
-        if let Some(view) = self.shared.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+        if let Some(view) = self.shared.targets.write().unwrap_or_else(PoisonError::into_inner).get_mut(name)
+        {
             change(view);
         }
         self.shared.changed.send_modify(|count| *count = count.wrapping_add(1));

@@ -61,7 +61,9 @@ pub(crate) async fn refresh(desk: &Desk) {
 
 fn journal(desk: &Desk) -> Dependency {
     match desk.journal.keeping() {
-        Keeping::Ok => Dependency::new("journal", Health::Good, "every event is durable on this server's disk"),
+        Keeping::Ok => {
+            Dependency::new("journal", Health::Good, "every event is durable on this server's disk")
+        }
         Keeping::NotKeeping { since, why, missing } => Dependency::new(
             "journal",
             Health::Down,
@@ -108,7 +110,11 @@ fn power_door(desk: &Desk, door: &Door) -> Dependency {
                 None => format!("opens to {}", door.to),
             },
         ),
-        _ => Dependency::new(name, Health::Unknown, state.last_error.unwrap_or_else(|| "not tried yet".to_owned())),
+        _ => Dependency::new(
+            name,
+            Health::Unknown,
+            state.last_error.unwrap_or_else(|| "not tried yet".to_owned()),
+        ),
     }
 }
 
@@ -116,14 +122,18 @@ fn power_door(desk: &Desk, door: &Door) -> Dependency {
 fn names(desk: &Desk) -> Dependency {
     let used = desk.fleet.components.iter().filter(|component| {
         let reached = desk.fleet.doors.iter().any(|door| door.to == component.name);
-        reached && !component.addresses.is_empty() && component.addresses.iter().all(|address| is_name(address))
+        reached
+            && !component.addresses.is_empty()
+            && component.addresses.iter().all(|address| is_name(address))
     });
     let used: Vec<&str> = used.map(|component| component.name.as_str()).collect();
     if used.is_empty() {
         Dependency::new("names", Health::Good, "every door opens by address; DNS is not needed")
     } else {
-        let sentence =
-            format!("{} can be reached by name only: without DNS its doors stay shut. Declare an address", used.join(", "));
+        let sentence = format!(
+            "{} can be reached by name only: without DNS its doors stay shut. Declare an address",
+            used.join(", ")
+        );
         Dependency::new("names", Health::Degraded, sentence)
     }
 }
@@ -136,11 +146,18 @@ fn is_name(address: &str) -> bool {
 fn password_file(desk: &Desk) -> Option<Dependency> {
     let path = desk.fleet.web.password_file.as_ref()?;
     Some(match desk.board.surroundings().password_file {
-        Some(Ok(())) => Dependency::new("password file", Health::Good, "is there: people can log in without any other service"),
+        Some(Ok(())) => Dependency::new(
+            "password file",
+            Health::Good,
+            "is there: people can log in without any other service",
+        ),
         Some(Err(why)) => Dependency::new(
             "password file",
             Health::Degraded,
-            format!("{}: {why}. Nobody can log in by password; make a line with `breakglass password`", path.display()),
+            format!(
+                "{}: {why}. Nobody can log in by password; make a line with `breakglass password`",
+                path.display()
+            ),
         ),
         None => Dependency::new("password file", Health::Unknown, "not looked at yet"),
     })

@@ -16,7 +16,9 @@ pub(crate) async fn follow(desk: &Desk, mut hearing: Hearing, mut operation: Ope
                 capture.take(desk, &line);
                 if matches!(*line, Line::Progress { .. } | Line::Finished { .. }) {
                     let by = operation.guard();
-                    capture.tell(desk, Some(operation.incident), by, &operation.target, Some(&operation.id)).await;
+                    capture
+                        .tell(desk, Some(operation.incident), by, &operation.target, Some(&operation.id))
+                        .await;
                 }
                 match *line {
                     Line::Progress { at, phase, note, .. } => {
@@ -33,7 +35,9 @@ pub(crate) async fn follow(desk: &Desk, mut hearing: Hearing, mut operation: Ope
             Heard::End(end, excerpt) => {
                 let reason = if excerpt.is_empty() { end.to_string() } else { format!("{end} ({excerpt})") };
                 let by = operation.guard();
-                capture.tell(desk, Some(operation.incident), by, &operation.target, Some(&operation.id)).await;
+                capture
+                    .tell(desk, Some(operation.incident), by, &operation.target, Some(&operation.id))
+                    .await;
                 tell_lost(desk, &operation, reason).await;
                 rejoin::to_the_end(desk, operation).await;
                 return;

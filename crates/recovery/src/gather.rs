@@ -55,8 +55,12 @@ fn as_this_door_does(desk: &Desk, target: &str, mut triage: Triage) -> Triage {
 
 async fn gather(desk: &Desk, target: &str) -> Evidence {
     let at = desk.now();
-    let (reach, refusing_port, inside, hypervisor) =
-        tokio::join!(reach(desk, target), refusal(desk, target), inside(desk, target), hypervisor(desk, target));
+    let (reach, refusing_port, inside, hypervisor) = tokio::join!(
+        reach(desk, target),
+        refusal(desk, target),
+        inside(desk, target),
+        hypervisor(desk, target)
+    );
     let normal = normals::normal(desk, target).await;
     Evidence { at, reach, refusing_port, inside, hypervisor, normal }
 }

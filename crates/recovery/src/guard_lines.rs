@@ -93,7 +93,8 @@ mod tests {
         let text = format!("{}\n{}\n", render_line(&started()), render_line(&started()));
         for size in [1, 2, 7, 64, 4096] {
             let mut lines = GuardLines::default();
-            let heard: Vec<Line> = text.as_bytes().chunks(size).flat_map(|chunk| lines.stdout(chunk)).collect();
+            let heard: Vec<Line> =
+                text.as_bytes().chunks(size).flat_map(|chunk| lines.stdout(chunk)).collect();
             assert_eq!(heard, [started(), started()], "in pieces of {size}");
             assert_eq!(lines.excerpt(), "");
         }

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
     /// A program asked.
-    #[error("a program may not accept a host key: a person has to, in the page or with `breakglass accept-host-key`")]
+    #[error(
+        "a program may not accept a host key: a person has to, in the page or with `breakglass accept-host-key`"
+    )]
     NotAPerson,
     /// The doors would not.
     #[error("no host key was accepted")]

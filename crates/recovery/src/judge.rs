@@ -74,7 +74,11 @@ pub(crate) fn judge(look: &Look) -> Verdict {
     let status = look.status();
     let answers = matches!(look.reach, Reach::Banner(_));
     if look.hypervisor_silent && !answers && status.is_none() {
-        return Verdict::new(Health::Unknown, None, "its hypervisor does not answer, so nothing can be said of it");
+        return Verdict::new(
+            Health::Unknown,
+            None,
+            "its hypervisor does not answer, so nothing can be said of it",
+        );
     }
     let probes = match &look.sync {
         SyncSeen::Probes(probes) => Some(probes.as_slice()),
@@ -91,12 +95,18 @@ pub(crate) fn judge(look: &Look) -> Verdict {
             Verdict { lasted: Duration::from_millis(*millis), ..stuck_command(look, *millis) }
         }
         SyncSeen::Stuck(_) => {
-            let state = TargetState { health: Health::Unknown, sentence: "a write is being tried".to_owned(), wedge: None };
+            let state = TargetState {
+                health: Health::Unknown,
+                sentence: "a write is being tried".to_owned(),
+                wedge: None,
+            };
             Verdict { state, pending: true, ..verdict }
         }
-        SyncSeen::Failed(why) => {
-            Verdict::new(Health::Degraded, None, format!("SSH greets, and the repair door does not open: {why}"))
-        }
+        SyncSeen::Failed(why) => Verdict::new(
+            Health::Degraded,
+            None,
+            format!("SSH greets, and the repair door does not open: {why}"),
+        ),
         _ => verdict,
     }
 }
@@ -113,10 +123,15 @@ fn stuck_command(look: &Look, millis: u64) -> Verdict {
         _ => None,
     };
     let sentence = |what: &str| {
-        format!("SSH greets, and a command through the repair door has been hanging for {:.1} s{what}", seconds(millis))
+        format!(
+            "SSH greets, and a command through the repair door has been hanging for {:.1} s{what}",
+            seconds(millis)
+        )
     };
     match flat {
-        Some(true) => Verdict::new(Health::Down, Some(Wedge::BlockStall), sentence(" while no write completes")),
+        Some(true) => {
+            Verdict::new(Health::Down, Some(Wedge::BlockStall), sentence(" while no write completes"))
+        }
         _ if millis >= HOPELESS_COMMAND_MILLIS => Verdict::new(Health::Down, None, sentence("")),
         _ => Verdict::new(Health::Degraded, None, sentence("")),
     }
@@ -188,7 +203,12 @@ mod tests {
     }
 
     fn durable() -> SyncSeen {
-        SyncSeen::Probes(vec![SyncProbe { mount: "/".into(), millis: Some(3), stuck_millis: None, error: None }])
+        SyncSeen::Probes(vec![SyncProbe {
+            mount: "/".into(),
+            millis: Some(3),
+            stuck_millis: None,
+            error: None,
+        }])
     }
 
     #[test]
@@ -197,14 +217,17 @@ mod tests {
         assert_eq!(judge(&look(Reach::Banner(2), durable(), running())).state.health, Health::Good);
         let silent = judge(&look(Reach::NoBanner, SyncSeen::Stuck(300), running()));
         assert_eq!((silent.state.health, silent.alarm), (Health::Down, true), "{}", silent.state.sentence);
-        let paused = judge(&look(Reach::NoBanner, SyncSeen::Stuck(300), Some(Ok(status(RunState::Paused, 70)))));
+        let paused =
+            judge(&look(Reach::NoBanner, SyncSeen::Stuck(300), Some(Ok(status(RunState::Paused, 70)))));
         assert_eq!((paused.state.wedge, paused.alarm), (Some(Wedge::Paused), true));
     }
 
     #[test]
     fn a_stop_that_was_asked_for_wakes_nobody() {
         let mut off = status(RunState::Stopped, 0);
-        let silent = |status: &Box<Status>| judge(&look(Reach::Silent, SyncSeen::Stuck(300), Some(Ok(status.clone()))));
+        let silent = |status: &Status| {
+            judge(&look(Reach::Silent, SyncSeen::Stuck(300), Some(Ok(Box::new(status.clone())))))
+        };
         assert!(silent(&off).alarm);
         off.last_operation = Some(LastOperation {
             id: OperationId("1".into()),
@@ -223,15 +246,22 @@ mod tests {
 
     #[test]
     fn a_hanging_command_is_a_stall_only_while_no_write_completes() {
-        let flat = judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 70)))));
+        let flat =
+            judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 70)))));
         assert_eq!(flat.state.wedge, Some(Wedge::BlockStall));
         assert!(flat.alarm && flat.lasted == Duration::from_secs(3));
-        let busy = judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 90)))));
+        let busy =
+            judge(&look(Reach::Banner(2), SyncSeen::Stuck(3_000), Some(Ok(status(RunState::Running, 90)))));
         assert_eq!((busy.state.health, busy.alarm), (Health::Degraded, false));
-        let long = judge(&look(Reach::Banner(2), SyncSeen::Stuck(20_000), Some(Ok(status(RunState::Running, 90)))));
+        let long =
+            judge(&look(Reach::Banner(2), SyncSeen::Stuck(20_000), Some(Ok(status(RunState::Running, 90)))));
         assert_eq!((long.state.health, long.alarm), (Health::Down, true));
-        let brief = judge(&look(Reach::Banner(2), SyncSeen::Stuck(900), Some(Ok(status(RunState::Running, 70)))));
-        assert!(brief.pending && brief.state.health != Health::Good, "not well before the write has come back");
+        let brief =
+            judge(&look(Reach::Banner(2), SyncSeen::Stuck(900), Some(Ok(status(RunState::Running, 70)))));
+        assert!(
+            brief.pending && brief.state.health != Health::Good,
+            "not well before the write has come back"
+        );
     }
 
     #[test]

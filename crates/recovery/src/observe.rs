@@ -35,7 +35,8 @@ pub(crate) async fn after_verb(desk: &Desk, operation: &Operation, outcome: Outc
         tell(desk, &operation.target, &Actor::Server, verdict).await;
         return;
     }
-    let somewhere = desk.fleet.component(&operation.target).is_some_and(|component| !component.addresses.is_empty());
+    let somewhere =
+        desk.fleet.component(&operation.target).is_some_and(|component| !component.addresses.is_empty());
     if !somewhere {
         return;
     }
@@ -56,8 +57,12 @@ pub(crate) async fn after_verb(desk: &Desk, operation: &Operation, outcome: Outc
     if verdict.state.health == Health::Good {
         tell(desk, &operation.target, &Actor::Server, verdict).await;
     } else if desk.board.target(&operation.target).is_some_and(|view| view.running.is_none()) {
-        let sentence =
-            format!("{} s after the {} it is not well: {}", desk.times.well_again.as_secs(), operation.verb, verdict.state.sentence);
+        let sentence = format!(
+            "{} s after the {} it is not well: {}",
+            desk.times.well_again.as_secs(),
+            operation.verb,
+            verdict.state.sentence
+        );
         let state = TargetState { health: Health::Down, sentence, wedge: verdict.state.wedge };
         tell(desk, &operation.target, &Actor::Server, Verdict { state, alarm: true, ..verdict }).await;
         gather::triage(desk, &Actor::Server, &operation.target, Some(operation.incident)).await;
@@ -74,7 +79,7 @@ pub(crate) async fn tell(desk: &Desk, target: &str, by: &Actor, verdict: Verdict
     let now = desk.now();
     desk.board.update(target, |view| {
         view.sentence.clone_from(&state.sentence);
-        view.wedge = state.wedge.or_else(|| if changed { None } else { view.wedge });
+        view.wedge = state.wedge.or(if changed { None } else { view.wedge });
         if changed {
             view.health = state.health;
             view.since = Some(now);
@@ -92,7 +97,8 @@ pub(crate) async fn tell(desk: &Desk, target: &str, by: &Actor, verdict: Verdict
         view.incident
     };
     // The first look after a start that finds everything in order is no news.
-    let news = changed && !(view.health == Health::Unknown && state.health == Health::Good && incident.is_none());
+    let news =
+        changed && !(view.health == Health::Unknown && state.health == Health::Good && incident.is_none());
     if state.health == Health::Good {
         came_back(desk, target, by, incident, (changed && news).then_some(view.health), state).await;
         return;
@@ -131,7 +137,11 @@ async fn came_back(
     }
     if let (Some(incident), Some(away)) = (incident, away) {
         let _one_at_a_time = desk.board.incidents().lock().await;
-        if desk.board.target(target).is_some_and(|view| view.incident == Some(incident) && view.running.is_none()) {
+        if desk
+            .board
+            .target(target)
+            .is_some_and(|view| view.incident == Some(incident) && view.running.is_none())
+        {
             let reason = format!("{target} was observed to be well again");
             words::tell_closed(desk, by.clone(), target, incident, reason, Some(away)).await;
         }
@@ -144,7 +154,8 @@ fn away_millis(view: &View, desk: &Desk) -> Option<u64> {
     if view.running.is_some() || !view.is_open() {
         return None;
     }
-    let carried_out = view.finished.iter().find(|verb| verb.outcome == Outcome::Done && verb.verb != Verb::Stop);
+    let carried_out =
+        view.finished.iter().find(|verb| verb.outcome == Outcome::Done && verb.verb != Verb::Stop);
     let from = view.unwell_since.or_else(|| carried_out.and_then(|verb| verb.since))?;
     Some(desk.now().millis_since(from))
 }

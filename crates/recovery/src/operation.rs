@@ -71,7 +71,9 @@ impl Operation {
             return;
         }
         desk.board.update(&self.target, |view| {
-            if let Some(running) = view.running.as_mut().filter(|running| running.operation.as_ref() == Some(&self.id)) {
+            if let Some(running) =
+                view.running.as_mut().filter(|running| running.operation.as_ref() == Some(&self.id))
+            {
                 running.phase = Some(step.phase);
                 running.note.clone_from(&step.note);
             }
@@ -159,12 +161,15 @@ impl Capture {
         let deadline = tokio::time::Instant::now() + STORE_DEADLINE;
         while let Ok(Some(stored)) = tokio::time::timeout_at(deadline, self.stored.join_next()).await {
             let Ok(stored) = stored else { continue };
-            if let Some(part) = parts.iter_mut().find(|part| part.part == stored.part && part.artifact.is_none()) {
+            if let Some(part) =
+                parts.iter_mut().find(|part| part.part == stored.part && part.artifact.is_none())
+            {
                 *part = stored;
             }
         }
         self.stored.abort_all();
-        let body = EventBody::ForensicsCaptured { target: target.to_owned(), operation: operation.cloned(), parts };
+        let body =
+            EventBody::ForensicsCaptured { target: target.to_owned(), operation: operation.cloned(), parts };
         keep(desk, incident, by, body).await;
     }
 }

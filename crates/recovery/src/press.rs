@@ -16,7 +16,6 @@ use breakglass_protocol::{Line, OperationId, Outcome, Refusal, Status, Timestamp
 use std::collections::HashSet;
 use std::time::Duration;
 
-
 /// What somebody wants done to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Press {
@@ -219,7 +218,9 @@ async fn hear_answer(hearing: &mut Hearing, patience: Duration) -> Answer {
                     return Answer::TurnedAway(Ended::said(Outcome::Failed, no_guard(code, &excerpt)));
                 }
                 Heard::End(end, excerpt) if excerpt.is_empty() => return Answer::Unheard(end.to_string()),
-                Heard::End(end, excerpt) => return Answer::Unheard(format!("{end} (what came instead: {excerpt})")),
+                Heard::End(end, excerpt) => {
+                    return Answer::Unheard(format!("{end} (what came instead: {excerpt})"));
+                }
             }
         }
     };

@@ -55,7 +55,11 @@ impl Prober {
     pub(crate) async fn look(&mut self, desk: &Desk, target: &str) -> Verdict {
         let (reach, sync, hypervisor) = {
             let (sync_slot, status_slot) = (&mut self.sync, &mut self.status);
-            tokio::join!(reach(desk, target), sync_seen(sync_slot, desk, target), status_seen(status_slot, desk, target))
+            tokio::join!(
+                reach(desk, target),
+                sync_seen(sync_slot, desk, target),
+                status_seen(status_slot, desk, target)
+            )
         };
         let silent = matches!(reach, Reach::NoBanner | Reach::Closed | Reach::Silent)
             && !matches!(hypervisor, Some(Ok(_)))
@@ -167,7 +171,8 @@ async fn reach(desk: &Desk, target: &str) -> Reach {
 
 /// The best that any address of a component shows, all tried side by side.
 pub(crate) async fn banner(desk: &Desk, component: &str, port: u16, deadline: Duration) -> Reach {
-    let addresses = desk.fleet.component(component).map(|component| component.addresses.clone()).unwrap_or_default();
+    let addresses =
+        desk.fleet.component(component).map(|component| component.addresses.clone()).unwrap_or_default();
     let mut tries = tokio::task::JoinSet::new();
     for address in addresses {
         let (host, port) = split_address(&address, port);
@@ -208,7 +213,10 @@ fn better(one: Reach, other: Reach) -> Reach {
 /// Whether the hypervisor's own SSH port is silent; false where there is none.
 async fn hypervisor_silent(desk: &Desk, target: &str) -> bool {
     let Some(door) = desk.fleet.power_door(target) else { return false };
-    matches!(banner(desk, &door.to, door.port, LOOK_DEADLINE).await, Reach::Silent | Reach::NoBanner | Reach::Closed)
+    matches!(
+        banner(desk, &door.to, door.port, LOOK_DEADLINE).await,
+        Reach::Silent | Reach::NoBanner | Reach::Closed
+    )
 }
 
 async fn status_seen(

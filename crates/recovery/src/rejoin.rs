@@ -73,7 +73,8 @@ pub(crate) async fn to_the_end(desk: &Desk, mut operation: Operation) {
                             operation.verb,
                             state_word(&status)
                         );
-                        let ended = Ended { outcome: Outcome::Failed, message, refusal: None, status: Some(status) };
+                        let ended =
+                            Ended { outcome: Outcome::Failed, message, refusal: None, status: Some(status) };
                         return operation.tell_end(desk, ended).await;
                     }
                     Sight::Ended(mut ended) => {
@@ -109,7 +110,8 @@ pub(crate) async fn find_and_follow(desk: &Desk, unheard: Unheard) {
                     }
                     newest if began.elapsed() >= desk.times.may_still_appear => {
                         let message = never_accepted(newest, &unheard);
-                        return tell_unheard(desk, &unheard, Outcome::Failed, message, Some(status.clone())).await;
+                        return tell_unheard(desk, &unheard, Outcome::Failed, message, Some(status.clone()))
+                            .await;
                     }
                     Some(_) | None => {}
                 }
@@ -250,7 +252,12 @@ struct Patience {
 
 impl Patience {
     fn new(times: Times) -> Self {
-        Self { times, began_silent: tokio::time::Instant::now(), pause: SHORTEST_PAUSE, longest: PAUSE_WHILE_SILENT }
+        Self {
+            times,
+            began_silent: tokio::time::Instant::now(),
+            pause: SHORTEST_PAUSE,
+            longest: PAUSE_WHILE_SILENT,
+        }
     }
 
     fn answered(&mut self) {
@@ -260,7 +267,11 @@ impl Patience {
 
     fn is_over(&mut self, why: &NoStatus) -> bool {
         self.longest = PAUSE_WHILE_SILENT;
-        let limit = if matches!(why, NoStatus::Failed(_)) { self.times.give_up_on_nonsense } else { self.times.give_up };
+        let limit = if matches!(why, NoStatus::Failed(_)) {
+            self.times.give_up_on_nonsense
+        } else {
+            self.times.give_up
+        };
         self.began_silent.elapsed() >= limit
     }
 

@@ -3,10 +3,10 @@
 //! The journal is read from its end back to a bound, so that a long one does not delay the start. A server that was away
 //! for longer than that many events ago has nothing left to rejoin.
 
+use crate::Desk;
 use crate::operation::Operation;
 use crate::record::{keep, since};
 use crate::rejoin::{self, Unheard};
-use crate::Desk;
 use breakglass_incident::{Actor, CommandId, Event, EventBody, IncidentId, PressId, Seq};
 use breakglass_protocol::{OperationId, Phase, Timestamp, Verb};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -167,7 +167,9 @@ impl LeftBehind {
                 }
             }
             EventBody::VerbProgress { operation, phase, seen_at, .. } => {
-                for left in self.presses.values_mut().filter(|left| left.operation.as_ref() == Some(&operation)) {
+                for left in
+                    self.presses.values_mut().filter(|left| left.operation.as_ref() == Some(&operation))
+                {
                     left.told.insert((phase, seen_at));
                 }
             }

@@ -38,7 +38,9 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// The fleet has no such target, or no repair door to it.
-    #[error("no repair door leads to `{target}`: declare one in fleet.toml, or press a verb on its power door")]
+    #[error(
+        "no repair door leads to `{target}`: declare one in fleet.toml, or press a verb on its power door"
+    )]
     NoDoor {
         /// The target.
         target: String,
@@ -76,7 +78,7 @@ pub struct CommandEnd {
 pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunError> {
     let running = start(desk, who, run).await?;
     let (desk, command) = (desk.clone(), running.command);
-    tokio::spawn(async move { running.to_the_end(&desk, None).await });
+    tokio::spawn(async move { running.finish(&desk, None).await });
     Ok(command)
 }
 
@@ -93,7 +95,12 @@ pub async fn run_to_end(desk: &Desk, who: Actor, run: Run) -> Result<CommandEnd,
 ///
 /// # Errors
 /// [`RunError`], when nothing was sent.
-pub async fn run_into(desk: &Desk, who: Actor, run: Run, sink: mpsc::Sender<Chunk>) -> Result<CommandEnd, RunError> {
+pub async fn run_into(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    sink: mpsc::Sender<Chunk>,
+) -> Result<CommandEnd, RunError> {
     awaited(desk, who, run, Some(sink)).await
 }
 
@@ -105,7 +112,7 @@ async fn awaited(
 ) -> Result<CommandEnd, RunError> {
     let running = start(desk, who, run).await?;
     let (desk, command) = (desk.clone(), running.command);
-    let end = tokio::spawn(async move { running.to_the_end(&desk, sink).await }).await;
+    let end = tokio::spawn(async move { running.finish(&desk, sink).await }).await;
     Ok(end.unwrap_or_else(|error| CommandEnd {
         command,
         exit: None,
@@ -153,7 +160,7 @@ async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
 }
 
 impl Running {
-    async fn to_the_end(self, desk: &Desk, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
+    async fn finish(self, desk: &Desk, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
         let began = Instant::now();
         let (sender, chunks) = mpsc::channel(64);
         let (doors, name, command, deadline) =

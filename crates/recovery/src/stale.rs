@@ -14,7 +14,9 @@ pub(crate) async fn happened_since(desk: &Desk, press: &Press) -> Option<Vec<Eve
     let incident = press.incident.or_else(|| desk.board.target(&press.target)?.incident);
     let concerning: Vec<Event> = events
         .into_iter()
-        .filter(|event| about(&event.body) == Some(&press.target) || (incident.is_some() && event.incident == incident))
+        .filter(|event| {
+            about(&event.body) == Some(&press.target) || (incident.is_some() && event.incident == incident)
+        })
         .collect();
     let material: Vec<Event> = material_since(&concerning, seen).into_iter().cloned().collect();
     (!material.is_empty() && !would_join(&concerning, press.verb)).then_some(material)
@@ -54,7 +56,9 @@ pub(crate) async fn told_steps(
 ) -> HashSet<(Phase, Timestamp)> {
     let events = since(desk, Seq(0), Some(incident)).await.unwrap_or_default();
     let steps = events.into_iter().filter_map(|event| match event.body {
-        EventBody::VerbProgress { operation: of, phase, seen_at, .. } if of == *operation => Some((phase, seen_at)),
+        EventBody::VerbProgress { operation: of, phase, seen_at, .. } if of == *operation => {
+            Some((phase, seen_at))
+        }
         _ => None,
     });
     steps.collect()

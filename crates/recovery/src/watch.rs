@@ -58,7 +58,8 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
         desk.board.prober(name).lock().await.look(desk, name).await
     };
     let now = desk.now();
-    let maintenance = desk.fleet.watch.maintenance.iter().any(|window| window.covers(name, now.unix_millis()));
+    let maintenance =
+        desk.fleet.watch.maintenance.iter().any(|window| window.covers(name, now.unix_millis()));
     desk.board.update(name, |view| view.maintenance = maintenance);
     let Some(view) = desk.board.target(name) else { return };
     let busy = |view: &crate::TargetView| view.running.is_some() || view.settling;
@@ -84,7 +85,9 @@ async fn hypervisor(desk: &Desk, name: &str) -> Verdict {
         Reach::Banner(millis) => (Health::Good, format!("SSH answers in {millis} ms")),
         Reach::NoBanner => (Health::Down, "connections are accepted and no SSH banner comes".to_owned()),
         Reach::Closed => (Health::Down, "SSH connections are refused or closed at once".to_owned()),
-        Reach::Silent => (Health::Down, "the hypervisor does not answer; nothing can be said of its guests".to_owned()),
+        Reach::Silent => {
+            (Health::Down, "the hypervisor does not answer; nothing can be said of its guests".to_owned())
+        }
         Reach::NotTried => (Health::Unknown, "the fleet declares no address to look at".to_owned()),
     };
     Verdict::new(health, None, sentence)

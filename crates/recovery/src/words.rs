@@ -37,7 +37,12 @@ pub enum WordsError {
 ///
 /// # Errors
 /// [`WordsError::NoTarget`].
-pub async fn open_incident(desk: &Desk, who: Actor, target: &str, reason: &str) -> Result<IncidentId, WordsError> {
+pub async fn open_incident(
+    desk: &Desk,
+    who: Actor,
+    target: &str,
+    reason: &str,
+) -> Result<IncidentId, WordsError> {
     if desk.board.target(target).is_none() {
         return Err(WordsError::NoTarget { target: target.to_owned() });
     }

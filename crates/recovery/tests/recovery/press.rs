@@ -47,7 +47,12 @@ async fn a_cycle_is_told_from_the_press_to_well_again() {
             _ => None,
         })
         .collect();
-    assert_eq!(order, ["opened", "pressed", "accepted", "forensics", "done", "well", "closed"], "{:#?}", kinds(&events));
+    assert_eq!(
+        order,
+        ["opened", "pressed", "accepted", "forensics", "done", "well", "closed"],
+        "{:#?}",
+        kinds(&events)
+    );
     assert_eq!(steps(&events).len(), STEPS);
     let parts = events.iter().find_map(|event| match &event.body {
         EventBody::ForensicsCaptured { parts, .. } => Some(parts.clone()),
@@ -66,8 +71,18 @@ async fn a_cycle_is_told_from_the_press_to_well_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_cut_at_any_step_loses_no_step_and_sends_nothing_twice() {
     let cuts = [
-        "started", "accepted", "forensics-begun", "forensics-done", "guest-asked", "grace-ended", "process-killed",
-        "process-gone", "lock-checked", "process-started", "state-observed", "finished",
+        "started",
+        "accepted",
+        "forensics-begun",
+        "forensics-done",
+        "guest-asked",
+        "grace-ended",
+        "process-killed",
+        "process-gone",
+        "lock-checked",
+        "process-started",
+        "state-observed",
+        "finished",
     ];
     let mut tests = tokio::task::JoinSet::new();
     for cut in cuts {
@@ -110,7 +125,9 @@ async fn a_request_that_the_guard_never_took_is_told_as_that_and_not_sent_again(
     site.set("mode", "cut-before-acting");
     let pressed = press(&desk, alice(), cycle()).await;
     assert!(matches!(pressed, Pressed::Unsure { .. }), "{pressed:?}");
-    let EventBody::VerbFinished { outcome, message, operation, .. } = finished(&desk).await.body else { panic!() };
+    let EventBody::VerbFinished { outcome, message, operation, .. } = finished(&desk).await.body else {
+        panic!()
+    };
     assert_eq!((outcome, operation), (Outcome::Failed, None));
     assert!(message.contains("not carried out"), "{message}");
     assert_eq!(site.count("cycle"), 1);
@@ -125,9 +142,11 @@ async fn an_older_operation_is_never_taken_for_this_press() {
     site.set("mode", "cut-before-acting");
     let pressed = press(&desk, alice(), cycle()).await;
     let Pressed::Unsure { press: ours, .. } = pressed else { panic!("{pressed:?}") };
-    let end = wait_for(&desk, "the end of the second press", |body| {
-        matches!(body, EventBody::VerbFinished { press, .. } if *press == Some(ours))
-    });
+    let end = wait_for(
+        &desk,
+        "the end of the second press",
+        |body| matches!(body, EventBody::VerbFinished { press, .. } if *press == Some(ours)),
+    );
     let EventBody::VerbFinished { outcome, operation, .. } = end.await.body else { panic!() };
     assert_eq!((outcome, operation), (Outcome::Failed, None));
 }
@@ -154,7 +173,10 @@ async fn two_who_press_together_are_in_one_operation_and_both_see_it() {
         press(&desk, alice(), Press { seen, ..cycle() }),
         press(&desk, bob(), Press { seen, ..cycle() })
     );
-    let (Pressed::Accepted { incident: one, operation: a, .. }, Pressed::Accepted { incident: two, operation: b, .. }) = both
+    let (
+        Pressed::Accepted { incident: one, operation: a, .. },
+        Pressed::Accepted { incident: two, operation: b, .. },
+    ) = both
     else {
         panic!("{both:?}")
     };
@@ -181,7 +203,13 @@ async fn busy_and_refused_are_answers_and_the_vm_is_left_alone() {
     let events = all(&desk).await;
     let outcomes = [Outcome::Busy, Outcome::Refused];
     for outcome in outcomes {
-        assert_eq!(count(&events, |body| matches!(body, EventBody::VerbFinished { outcome: o, .. } if *o == outcome)), 1);
+        assert_eq!(
+            count(
+                &events,
+                |body| matches!(body, EventBody::VerbFinished { outcome: o, .. } if *o == outcome)
+            ),
+            1
+        );
     }
     assert_eq!(desk.board.target("devvm").unwrap().running, None);
 }
@@ -192,7 +220,9 @@ async fn a_press_on_a_stale_page_is_answered_with_what_happened_since() {
     let desk = site.desk();
     assert!(matches!(press(&desk, alice(), cycle()).await, Pressed::Accepted { .. }));
     wait_for(&desk, "the close", |body| matches!(body, EventBody::IncidentClosed { .. })).await;
-    let Pressed::Stale { since } = press(&desk, bob(), Press { seen: Some(Seq(1)), ..cycle() }).await else { panic!() };
+    let Pressed::Stale { since } = press(&desk, bob(), Press { seen: Some(Seq(1)), ..cycle() }).await else {
+        panic!()
+    };
     assert!(since.iter().any(|event| matches!(event.body, EventBody::VerbFinished { .. })));
     assert_eq!(site.count("cycle"), 1, "nothing was sent");
     let newest = all(&desk).await.last().unwrap().seq;
@@ -211,7 +241,8 @@ async fn a_changed_host_key_closes_the_door_until_a_person_accepts_it() {
     let Pressed::Failed { message, .. } = press(&desk, alice(), cycle()).await else { panic!() };
     assert!(message.contains("host key"), "{message}");
     assert_eq!(site.count("cycle"), 0);
-    let changed = wait_for(&desk, "the change", |body| matches!(body, EventBody::HostKeyChanged { .. })).await;
+    let changed =
+        wait_for(&desk, "the change", |body| matches!(body, EventBody::HostKeyChanged { .. })).await;
     let EventBody::HostKeyChanged { shown, .. } = changed.body else { panic!() };
     let by_token = accept_host_key(&desk, Actor::Token("deploy".into()), "pve", None).await;
     assert!(matches!(by_token, Err(AcceptError::NotAPerson)));
@@ -259,6 +290,11 @@ async fn forensics_are_kept_and_a_bare_status_is_not_journaled() {
     assert!(matches!(looked, Pressed::Looked { status: Some(_), .. }), "{looked:?}");
     finished(&desk).await;
     let events = all(&desk).await;
-    assert_eq!(count(&events, |body| matches!(body, EventBody::ForensicsCaptured { .. })), 1, "{:#?}", kinds(&events));
+    assert_eq!(
+        count(&events, |body| matches!(body, EventBody::ForensicsCaptured { .. })),
+        1,
+        "{:#?}",
+        kinds(&events)
+    );
     assert_eq!(count(&events, |body| matches!(body, EventBody::IncidentOpened { .. })), 0);
 }

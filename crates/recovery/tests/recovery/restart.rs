@@ -40,9 +40,11 @@ fn a_restart_at_any_moment_tells_the_whole_story_and_sends_nothing_again() {
             })
             .await;
             let events = all(&desk).await;
-            let steps = events.iter().filter(|event| matches!(event.body, EventBody::VerbProgress { .. })).count();
+            let steps =
+                events.iter().filter(|event| matches!(event.body, EventBody::VerbProgress { .. })).count();
             assert_eq!(steps, 10, "after {millis} ms: {:#?}", kinds(&events));
-            let ends = events.iter().filter(|event| matches!(event.body, EventBody::VerbFinished { .. })).count();
+            let ends =
+                events.iter().filter(|event| matches!(event.body, EventBody::VerbFinished { .. })).count();
             assert_eq!(ends, 1, "after {millis} ms");
             let started = events.iter().filter_map(|event| match event.body {
                 EventBody::ServerStarted { unclean, .. } => Some(unclean),
@@ -91,7 +93,8 @@ fn a_command_that_a_restart_interrupted_is_told_as_of_unknown_fate() {
     let first = runtime();
     let desk = site.desk_in(&first);
     let command = first.block_on(async {
-        let wanted = Run { target: "devvm".into(), command: "sleep 2".into(), incident: None, deadline: None };
+        let wanted =
+            Run { target: "devvm".into(), command: "sleep 2".into(), incident: None, deadline: None };
         run(&desk, alice(), wanted).await.unwrap()
     });
     drop(desk);

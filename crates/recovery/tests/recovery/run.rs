@@ -14,7 +14,8 @@ async fn output_comes_live_and_becomes_one_event() {
     let site = Site::new();
     let desk = site.desk();
     let mut tail = desk.journal.subscribe();
-    let id = run(&desk, alice(), command("echo one; sleep 0.3; echo two; echo three >&2; exit 3")).await.unwrap();
+    let id =
+        run(&desk, alice(), command("echo one; sleep 0.3; echo two; echo three >&2; exit 3")).await.unwrap();
     let mut live = Vec::new();
     let end = loop {
         let frame = tail.next().await.unwrap();
@@ -75,7 +76,10 @@ async fn nothing_is_sent_where_there_is_no_door_or_no_command() {
 async fn it_goes_on_when_the_client_goes() {
     let site = Site::new();
     let desk = site.desk();
-    let gone = tokio::time::timeout(Duration::from_millis(100), run_to_end(&desk, alice(), command("sleep 0.5; echo late")));
+    let gone = tokio::time::timeout(
+        Duration::from_millis(100),
+        run_to_end(&desk, alice(), command("sleep 0.5; echo late")),
+    );
     assert!(gone.await.is_err());
     let end = wait_for(&desk, "the end", |body| matches!(body, EventBody::CommandFinished { .. })).await;
     let EventBody::CommandFinished { output, .. } = end.body else { panic!() };

@@ -64,7 +64,11 @@ impl Sshd {
     fn wait(&self) {
         let deadline = Instant::now() + Duration::from_secs(5);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "sshd did not start: {:?}", std::fs::read_to_string(self.dir.join("log")));
+            assert!(
+                Instant::now() < deadline,
+                "sshd did not start: {:?}",
+                std::fs::read_to_string(self.dir.join("log"))
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -96,7 +100,10 @@ impl Drop for Sshd {
 }
 
 fn make_key(path: &Path, comment: &str) {
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"]).arg(path).status();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
+        .arg(path)
+        .status();
     assert!(made.unwrap().success());
 }
 
@@ -108,12 +115,16 @@ struct Agent {
 impl Agent {
     fn start(dir: &Path, key: &Path) -> Self {
         let socket = dir.join("agent");
-        let child = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        let mut agent = Command::new("ssh-agent");
+        let child = agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        let agent = Self { child, socket };
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
-            let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).stderr(Stdio::null()).status();
+            let mut add = Command::new("ssh-add");
+            let added =
+                add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &agent.socket).stderr(Stdio::null()).status();
             if added.unwrap().success() {
-                return Self { child, socket };
+                return agent;
             }
             assert!(Instant::now() < deadline, "ssh-agent did not start");
             std::thread::sleep(Duration::from_millis(10));
@@ -213,7 +224,8 @@ key = "key2"
         let journal = journal(&self.state());
         let public = std::fs::read_to_string(self.dir.path().join("key.pub")).unwrap();
         let keyholder = Keyholder::from_socket(&self.agent.socket);
-        let keyholder = keyholder.with_public_key("key", &public).unwrap().with_public_key("key2", &public).unwrap();
+        let keyholder =
+            keyholder.with_public_key("key", &public).unwrap().with_public_key("key2", &public).unwrap();
         let host_keys = HostKeys::open(&self.state().join("host-keys")).unwrap();
         let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
         let mut desk = Desk::new(fleet, doors, journal, now);
@@ -294,6 +306,7 @@ pub(crate) async fn wait_for(desk: &Desk, what: &str, wanted: impl Fn(&EventBody
 
 /// The kinds of events, for a failed test's reader.
 pub(crate) fn kinds(events: &[Event]) -> Vec<String> {
-    let short = |event: &Event| format!("{} {} {:?}", event.seq, event.actor, event.body).chars().take(220).collect();
+    let short =
+        |event: &Event| format!("{} {} {:?}", event.seq, event.actor, event.body).chars().take(220).collect();
     events.iter().map(short).collect()
 }

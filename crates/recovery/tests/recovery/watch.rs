@@ -61,11 +61,18 @@ async fn a_block_stall_turns_red_in_time_and_green_again() {
     let began = Instant::now();
     site.set("wedge", "stall");
     let red = until(&desk, "devvm", Health::Down).await;
-    assert!(red.duration_since(began) < Duration::from_secs(3), "two intervals and 2 s: {:?}", red.duration_since(began));
+    assert!(
+        red.duration_since(began) < Duration::from_secs(3),
+        "two intervals and 2 s: {:?}",
+        red.duration_since(began)
+    );
     assert_eq!(desk.board.target("devvm").unwrap().wedge, Some(Wedge::BlockStall));
     wait_for(&desk, "the triage", |body| matches!(body, EventBody::Triaged { .. })).await;
     site.unset("wedge");
-    wait_for(&desk, "the close", |body| matches!(body, EventBody::IncidentClosed { away_millis: Some(_), .. })).await;
+    wait_for(&desk, "the close", |body| {
+        matches!(body, EventBody::IncidentClosed { away_millis: Some(_), .. })
+    })
+    .await;
     until(&desk, "devvm", Health::Good).await;
     assert_eq!(opened(&all(&desk).await), ["devvm"]);
     watching.end().await;
@@ -113,7 +120,11 @@ async fn a_well_target_stays_green_and_untold() {
     }
     let events = all(&desk).await;
     assert!(opened(&events).is_empty(), "{:#?}", kinds(&events));
-    assert!(events.iter().all(|event| !matches!(event.body, EventBody::Observed { .. })), "{:#?}", kinds(&events));
+    assert!(
+        events.iter().all(|event| !matches!(event.body, EventBody::Observed { .. })),
+        "{:#?}",
+        kinds(&events)
+    );
     assert!(desk.board.target("devvm").unwrap().writes.len() > 5);
     watching.end().await;
 }
@@ -152,7 +163,11 @@ async fn a_running_verb_is_no_outage() {
     site.target.stop();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let events = all(&desk).await;
-    assert!(events.iter().all(|event| !matches!(event.body, EventBody::Observed { .. })), "{:#?}", kinds(&events));
+    assert!(
+        events.iter().all(|event| !matches!(event.body, EventBody::Observed { .. })),
+        "{:#?}",
+        kinds(&events)
+    );
     site.target.start_again();
     wait_for(&desk, "the close", |body| matches!(body, EventBody::IncidentClosed { .. })).await;
     assert_eq!(opened(&all(&desk).await), ["devvm"]);

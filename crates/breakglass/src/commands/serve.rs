@@ -1,0 +1,136 @@
+//! `breakglass serve`: the page, the API and the watch.
+//!
+//! Nothing is waited for before it answers: doors are warmed, the past is resumed and the watch begins while it listens.
+
+use crate::edge::now;
+use crate::fleet_file::FleetFile;
+use crate::here::{self, HOST_KEYS};
+use anyhow::Context as _;
+use breakglass_doors::{Doors, HostKeys, Limits};
+use breakglass_fleet::Fleet;
+use breakglass_incident::{Actor, EventBody};
+use breakglass_journal::{Journal, OpenError};
+use breakglass_recovery::{Desk, resume, watch};
+use breakglass_web::{Extra, Listening, WebConfig, serve_on};
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as flag;
+use tracing_subscriber::EnvFilter;
+
+/// How long the journal may take to write its last events.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
+/// The stack of a worker; the largest futures here are far below it.
+const STACK: usize = 1 << 20;
+
+/// Serve the page and watch the fleet
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Listen here instead of where the fleet file says; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<SocketAddr>,
+}
+
+impl Serve {
+    pub(crate) fn run(self, file: &FleetFile) -> anyhow::Result<u8> {
+        log_to_stderr();
+        let mut fleet = file.load()?;
+        if !self.listen.is_empty() {
+            fleet.web.listen = self.listen;
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(16)
+            .thread_stack_size(STACK)
+            .thread_keep_alive(Duration::from_secs(2))
+            .enable_all()
+            .build()
+            .context("the runtime does not start")?;
+        runtime.block_on(serve(fleet))
+    }
+}
+
+/// Serves until it is told to end; everything that a caller adds to the pages comes in as `extra`.
+pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8> {
+    let fleet = Arc::new(fleet);
+    let listening = Listening::bind(&fleet.web.listen).await?;
+    let desk = desk(&fleet)?;
+    for address in &listening.addresses {
+        tracing::info!(%address, fleet = fleet.name, "listening");
+        println!("breakglass listens on http://{address}");
+    }
+    let (end, ended) = flag::channel(false);
+    let ending = move || {
+        let mut ended = ended.clone();
+        async move {
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    };
+    let past_and_watch = {
+        let (desk, ending) = (desk.clone(), ending());
+        tokio::spawn(async move {
+            let resumed = resume(&desk, env!("CARGO_PKG_VERSION")).await;
+            tracing::info!(
+                unclean = resumed.unclean,
+                presses = resumed.presses,
+                commands = resumed.commands,
+                "resumed"
+            );
+            desk.doors.warm_all();
+            watch(desk, ending).await;
+        })
+    };
+    let serving = {
+        let (desk, config) = (desk.clone(), WebConfig::from_fleet(&fleet));
+        tokio::spawn(serve_on(listening, desk, config, extra, ending()))
+    };
+    told_to_end().await?;
+    tracing::info!("ending");
+    end.send_replace(true);
+    let _ = serving.await;
+    let _ = past_and_watch.await;
+    let _ = desk.journal.append(None, Actor::Server, EventBody::ServerStopped {}).await;
+    desk.journal.close(LAST_EVENTS).await;
+    Ok(0)
+}
+
+async fn serve(fleet: Fleet) -> anyhow::Result<u8> {
+    serve_with(fleet, Extra::default()).await
+}
+
+/// The desk of the server. A journal that cannot be opened stops nobody from pressing a button: it shows in red.
+fn desk(fleet: &Arc<Fleet>) -> anyhow::Result<Desk> {
+    let journal = Journal::open(&fleet.state, now).or_else(|error| match error {
+        // Two servers on one state would each believe that they alone follow a verb.
+        in_use @ OpenError::InUse { .. } => Err(in_use),
+        error => {
+            tracing::error!(%error, "nothing is kept until the server is started again");
+            Ok(Journal::open_degraded(&fleet.state, now, &error))
+        }
+    })?;
+    let host_keys = HostKeys::open(&fleet.state.join(HOST_KEYS))?;
+    let keyholder = here::keyholder(&here::keys(fleet, |_| true))?;
+    let doors = Doors::new(Arc::clone(fleet), keyholder, host_keys, Limits::default());
+    Ok(Desk::new(Arc::clone(fleet), doors, journal, now))
+}
+
+/// Waits for one of the two signals that mean "end in order".
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Lines for a person at a terminal, JSON for everything else. `BREAKGLASS_LOG` sets the level.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("BREAKGLASS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A logger that is there already, as in a test, stays.
+    let _ = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().try_init() };
+}

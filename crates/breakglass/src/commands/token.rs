@@ -1,0 +1,35 @@
+//! `breakglass token`: makes a bearer token and the line that lets the server know it.
+
+use crate::edge::{USAGE, coded};
+use sha2::{Digest as _, Sha256};
+
+/// Make a bearer token, and its line for the token file (which holds only a hash)
+#[derive(Debug, clap::Args)]
+pub(crate) struct Token {
+    /// The name that the journal shows for it: letters, digits and `._@-`
+    name: String,
+}
+
+impl Token {
+    pub(crate) fn run(self) -> anyhow::Result<u8> {
+        if !is_name(&self.name) {
+            return Err(coded(USAGE, "a name has 1 to 64 letters, digits and `._@-`; nothing was made"));
+        }
+        let secret: [u8; 32] = rand::random();
+        let token = format!("bg_{}", hex(&secret));
+        println!("{}:{}", self.name, hex(&Sha256::digest(token.as_bytes())));
+        eprintln!("The line above goes into the token file. The token, shown only now:");
+        eprintln!("{token}");
+        Ok(0)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the server accepts as a name in its files.
+pub(crate) fn is_name(name: &str) -> bool {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
+    !name.is_empty() && name.len() <= 64 && name.chars().all(fine)
+}

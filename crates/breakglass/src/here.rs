@@ -1,0 +1,135 @@
+//! A desk without a server: the keys in a keyholder of our own, the doors straight, what happens into a spool.
+
+use crate::edge::now;
+use crate::spooling::Spooling;
+use anyhow::Context as _;
+use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
+use breakglass_fleet::{Door, Fleet};
+use breakglass_incident::Actor;
+use breakglass_journal::{Journal, OpenError, Spool};
+use breakglass_recovery::Desk;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file of trusted host keys, in the state directory.
+pub(crate) const HOST_KEYS: &str = "host-keys";
+/// An ssh-agent that holds the keys instead of one of ours, such as a hardware token's.
+const AGENT: &str = "BREAKGLASS_AGENT";
+
+/// A desk, and the copying of what happens on it.
+pub(crate) struct Here {
+    pub(crate) desk: Desk,
+    spooling: Spooling,
+}
+
+impl Here {
+    /// Sets one up for these targets; all of them where none is named. Call it inside a runtime.
+    pub(crate) async fn set_up(fleet: Fleet, targets: &[String]) -> anyhow::Result<Self> {
+        let fleet = Arc::new(fleet);
+        let wanted = |door: &Door| {
+            let of = door.controls.as_deref().unwrap_or(&door.to);
+            targets.is_empty() || targets.iter().any(|target| target == of)
+        };
+        let keys = keys(&fleet, wanted);
+        let keyholder = tokio::task::spawn_blocking(move || keyholder(&keys)).await??;
+        for problem in keyholder.problems() {
+            eprintln!("breakglass: key {}: {}", problem.key, problem.reason);
+        }
+        let own = own_state();
+        let writable = is_writable(&fleet.state);
+        let state = if writable { Some(fleet.state.clone()) } else { own.clone() };
+        let known = fleet.state.join(HOST_KEYS);
+        let host_keys = match &state {
+            // What the server has pinned is known here too; a first key that only we saw goes to our own file.
+            Some(state) if writable || std::fs::File::open(&known).is_err() => state.join(HOST_KEYS),
+            _ => known,
+        };
+        let host_keys = HostKeys::open(&host_keys)?;
+        let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
+        let dir = state.clone().unwrap_or_else(std::env::temp_dir).join("spool");
+        let spool = state.is_some().then(|| Spool::open(&dir, now)).transpose().unwrap_or_else(|error| {
+            eprintln!("breakglass: {error}");
+            None
+        });
+        let journal = in_memory(&dir);
+        let spooling = Spooling::begin(&journal, spool);
+        let desk = Desk::new(fleet, doors, journal, now);
+        breakglass_recovery::recall_normals(&desk).await;
+        Ok(Self { desk, spooling })
+    }
+
+    /// Writes what is left to be written.
+    pub(crate) async fn end(self) {
+        self.spooling.end().await;
+    }
+}
+
+/// The journal of a command is in memory: the spool is what is kept of it.
+fn in_memory(dir: &Path) -> Journal {
+    let why = OpenError::Directory {
+        path: dir.to_owned(),
+        source: std::io::Error::other("no server runs here; the command line keeps a spool"),
+    };
+    Journal::open_degraded(dir, now, &why)
+}
+
+/// The files of the keys that open these doors.
+pub(crate) fn keys(fleet: &Fleet, wanted: impl Fn(&Door) -> bool) -> Vec<(String, PathBuf)> {
+    let names: BTreeSet<&str> =
+        fleet.doors.iter().filter(|door| wanted(door)).map(|door| door.key.as_str()).collect();
+    let files =
+        names.into_iter().filter_map(|name| Some((name.to_owned(), fleet.secret(name)?.file.clone()?)));
+    files.collect()
+}
+
+/// The keyholder: the agent that the environment names, else a child of our own. Blocks until it is ready.
+pub(crate) fn keyholder(keys: &[(String, PathBuf)]) -> anyhow::Result<Keyholder> {
+    if let Some(socket) = std::env::var_os(AGENT) {
+        return Ok(Keyholder::from_socket(Path::new(&socket)));
+    }
+    let own = std::env::current_exe()
+        .context("this program does not find itself, so it cannot start its keyholder")?;
+    Ok(Keyholder::spawn(&own, keys)?)
+}
+
+/// Where an account keeps state of its own.
+fn own_state() -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let xdg = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(absolute);
+    let home =
+        std::env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".local/state"));
+    Some(xdg.or(home)?.join("breakglass"))
+}
+
+/// Whether a file can be made there now.
+fn is_writable(dir: &Path) -> bool {
+    let probe = dir.join(format!(".probe-{}", std::process::id()));
+    let made = std::fs::create_dir_all(dir).and_then(|()| std::fs::File::create(&probe));
+    made.and_then(|_| std::fs::remove_file(&probe)).is_ok()
+}
+
+/// Who sits here: the account and the machine.
+pub(crate) fn actor() -> Actor {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let account = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Actor::Cli(format!("{}@{}", account.as_deref().unwrap_or("someone"), machine.trim()))
+}
+
+/// A runtime for one command.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()
+}
+
+/// The target, or an error that names those there are.
+pub(crate) fn known_target(fleet: &Fleet, target: &str) -> anyhow::Result<()> {
+    if fleet.targets().any(|component| component.name == target) {
+        return Ok(());
+    }
+    let names: Vec<&str> = fleet.targets().map(|component| component.name.as_str()).collect();
+    Err(crate::edge::coded(
+        crate::edge::USAGE,
+        format!("the fleet has no target `{target}`; it has: {}. Nothing was sent", names.join(", ")),
+    ))
+}
