@@ -18,6 +18,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How many chunks of output wait for a reader before the far end has to.
 const CHUNKS_WAITING: usize = 16;
+/// Longer commands never start: Linux gives one argument 128 KiB, and the login shell gets ours as one.
+const COMMAND_LIMIT: usize = 120 * 1024;
 /// How often a command is given another channel because the connection broke just before it was sent.
 const RESENDS_OF_NOTHING: usize = 2;
 
@@ -51,8 +53,14 @@ impl Doors {
             Ok(route) => route,
             Err(reason) => return End::Refused { reason },
         };
-        let (progress, seen) = watch::channel(Stage::Connect);
         let mut command = ask.command;
+        if command.len() > COMMAND_LIMIT || command.contains('\0') {
+            let reason = format!(
+                "the command holds a zero byte or more than {COMMAND_LIMIT} bytes: no shell takes that"
+            );
+            return End::Refused { reason };
+        }
+        let (progress, seen) = watch::channel(Stage::Connect);
         for _ in 0..=RESENDS_OF_NOTHING {
             let opened =
                 match tokio::time::timeout_at(times.deadline, self.pool.open(&route, &progress)).await {
@@ -136,11 +144,12 @@ impl Doors {
                     tokio::time::sleep(pause).await;
                     let Some(pool) = pool.upgrade() else { return };
                     let limits = pool.dialer.limits;
-                    let fine = pool.state(&route.way).warm || pool.warm_within(&route).await.is_ok();
-                    pause = if fine {
-                        limits.warm_pause
-                    } else {
-                        (pause * 2).clamp(limits.warm_pause, limits.warm_pause_max)
+                    let outcome =
+                        if pool.state(&route.way).warm { Ok(()) } else { pool.warm_within(&route).await };
+                    pause = match outcome {
+                        Ok(()) => limits.warm_pause,
+                        Err(Failure::Refused(_) | Failure::HostKey { .. }) => limits.warm_pause_refused,
+                        Err(_) => (pause * 2).clamp(limits.warm_pause, limits.warm_pause_max),
                     };
                 }
             });

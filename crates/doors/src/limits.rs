@@ -22,6 +22,9 @@ pub struct Limits {
     pub warm_pause: Duration,
     /// The longest pause between attempts to warm a door.
     pub warm_pause_max: Duration,
+    /// The pause where the far end refused us or showed an untrusted key: knocking again soon changes nothing, and
+    /// looks like an attack to whatever counts failed log-ins there and would then lock the rescuer out.
+    pub warm_pause_refused: Duration,
 }
 
 impl Default for Limits {
@@ -35,6 +38,7 @@ impl Default for Limits {
             connections_per_way: 3,
             warm_pause: Duration::from_secs(1),
             warm_pause_max: Duration::from_secs(30),
+            warm_pause_refused: Duration::from_secs(300),
         }
     }
 }

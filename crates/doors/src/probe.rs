@@ -62,12 +62,19 @@ pub async fn ssh_banner(addr: &str, port: u16, deadline: Duration) -> Banner {
 }
 
 /// Connects to `addr` (`address:port`) where nothing listens: [`Banner::Closed`] proves that the kernel there answers.
-/// [`Banner::NoBanner`] means that something listens after all, so the port proves nothing.
+/// Forwarded ports accept before they ask the machine behind them and close when it refuses, so a connection that is
+/// closed at once counts as refused. [`Banner::NoBanner`] means that it stayed open: something listens after all, or a
+/// forwarder waits for a machine that does not answer.
 pub async fn refusing_port(addr: &str, deadline: Duration) -> Banner {
-    match timeout(deadline, TcpStream::connect(addr)).await {
-        Ok(Ok(_)) => Banner::NoBanner,
-        Ok(Err(error)) => not_connected(&error),
-        Err(_) => Banner::Silent,
+    let until = Instant::now() + deadline;
+    let mut stream = match timeout(deadline, TcpStream::connect(addr)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return not_connected(&error),
+        Err(_) => return Banner::Silent,
+    };
+    match timeout(until.saturating_duration_since(Instant::now()), stream.read(&mut [0; 1])).await {
+        Ok(Ok(0) | Err(_)) => Banner::Closed,
+        Ok(Ok(_)) | Err(_) => Banner::NoBanner,
     }
 }
 

@@ -139,6 +139,10 @@ impl Keeper {
         command.env_clear().stdin(OwnedFd::from(self.listener.try_clone()?)).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         lock(&self.report).pid = Some(child.id());
+        // Whoever ends us sets `over` first and then looks for a child to kill; we the other way round.
+        if self.over.load(Ordering::SeqCst) {
+            let _ = child.kill();
+        }
         let Some(out) = child.stdout.take() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let mut out = BufReader::new(out);
         let mut line = String::new();

@@ -1,11 +1,10 @@
 //! One request: what arrives, what comes back, and how it ends.
 
-use crate::sshd::KEY;
-use crate::sshd::{Sshd, ask, is_alive, keygen, keyholder, output_of, run_tool, signal, wait_for};
+use crate::sshd::{KEY, RESCUER};
+use crate::sshd::{Sshd, ask, is_alive, keygen, keyholder, output_of, signal, wait_for};
 use breakglass_doors::{Ask, Chunk, End, Stage, Stopped};
 use breakglass_fleet::HostKeyPolicy;
 use rustix::process::Signal;
-use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -140,31 +139,15 @@ async fn a_deadline_says_that_nobody_saw_the_end_where_nobody_did() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_confirms_the_end_where_sshd_lets_us_kill() {
-    // Only processes of ordinary users can be signalled through sshd. This one exists for this server alone.
-    let mut sshd = Sshd::start();
-    sshd.down();
-    let home = sshd.path("home");
-    std::fs::create_dir(&home).expect("a home");
-    let mut passwd = std::fs::read_to_string("/etc/passwd").expect("passwd");
-    passwd.push_str(&format!("rescuer:x:4242:4242::{}:/bin/sh\n", home.display()));
-    let own = sshd.path("passwd");
-    std::fs::write(&own, passwd).expect("passwd");
-    let script = format!(
-        "mount --bind {} /etc/passwd && exec /usr/sbin/sshd -D -f {} -E {}",
-        own.display(),
-        sshd.path("sshd_config").display(),
-        sshd.path("sshd.log").display()
-    );
-    sshd.up_by(Command::new("unshare").args(["-m", "sh", "-c", &script]));
+    // Only processes of ordinary users can be signalled through sshd.
+    let sshd = Sshd::start();
     let mut fleet = sshd.fleet(HostKeyPolicy::TofuAlarm);
     for door in &mut fleet.doors {
-        door.user = "rescuer".to_owned();
+        door.user = RESCUER.to_owned();
     }
     let doors = sshd.doors_of(fleet);
-    assert_eq!(output_of(&doors, "id -u").await, "4242\n");
-    let note = home.join("pid");
-    std::fs::write(&note, "").expect("a file");
-    run_tool(Command::new("chown").arg("4242").arg(&note));
+    assert_eq!(output_of(&doors, "id -un").await, "rescuer\n");
+    let note = sshd.path("home/pid");
     let (end, _) =
         ask(&doors, &format!("echo $$ > {}; exec sleep 60", note.display()), Duration::from_millis(5000))
             .await;
@@ -186,6 +169,18 @@ async fn a_key_that_is_not_wanted_is_refused_in_a_sentence() {
     assert!(reason.contains("authorized_keys"), "{reason}");
     assert!(!end.was_sent());
     assert!(doors.state("door").last_error.is_some_and(|error| error.contains("does not take key")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_commands_arrive_and_impossible_ones_are_refused() {
+    let sshd = Sshd::start();
+    let doors = sshd.doors();
+    let long = format!("echo {}", "x".repeat(100_000));
+    assert_eq!(output_of(&doors, &long).await.len(), 100_001);
+    for command in ["x".repeat(130_000), "echo a\0b".to_owned()] {
+        let (end, _) = ask(&doors, &command, LONG).await;
+        assert!(matches!(&end, End::Refused { .. }), "{end:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

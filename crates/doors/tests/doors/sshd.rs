@@ -13,6 +13,10 @@ use tempfile::TempDir;
 /// The name of the user key in every fleet here.
 pub(crate) const KEY: &str = "recovery-key";
 
+/// An ordinary user of every server here, whose home is `dir/home`.
+pub(crate) const RESCUER: &str = "rescuer";
+const RESCUER_ID: u32 = 4242;
+
 /// A server and the directory with everything that it uses.
 pub(crate) struct Sshd {
     pub(crate) dir: TempDir,
@@ -34,6 +38,9 @@ impl Sshd {
         open_to_all(dir.path());
         keygen(&dir.path().join("host"), "ed25519", "host");
         keygen(&dir.path().join("key"), "ed25519", KEY);
+        let home = dir.path().join("home");
+        std::fs::create_dir(&home).expect("a home");
+        std::os::unix::fs::chown(&home, Some(RESCUER_ID), Some(RESCUER_ID)).expect("its owner");
         let mut sshd = Self { dir, port: free_port(), listener: None, stopped: Vec::new() };
         sshd.authorize(key_options);
         sshd.configure(config);
@@ -63,18 +70,33 @@ impl Sshd {
         std::fs::write(self.path("sshd_config"), config).expect("sshd_config");
     }
 
-    /// Starts the listener and waits until it listens.
+    /// Starts the listener and waits until it listens. It sees accounts of its own: root with a shell that reads no
+    /// start-up files, whatever this machine's root has, and the ordinary user [`RESCUER`].
     pub(crate) fn up(&mut self) {
-        let config = self.path("sshd_config");
-        let log = self.path("sshd.log");
-        self.up_by(Command::new("/usr/sbin/sshd").arg("-D").arg("-f").arg(config).arg("-E").arg(log));
-    }
-
-    /// Starts the listener by a command of one's own.
-    pub(crate) fn up_by(&mut self, command: &mut Command) {
         std::fs::create_dir_all("/run/sshd").expect("/run/sshd");
-        self.listener = Some(command.stdin(Stdio::null()).spawn().expect("sshd starts"));
+        let home = self.path("home");
+        let accounts = self.path("passwd");
+        let text = std::fs::read_to_string("/etc/passwd").expect("passwd");
+        let others: String =
+            text.lines().filter(|line| !line.starts_with("root:")).flat_map(|line| [line, "\n"]).collect();
+        let own = format!(
+            "root:x:0:0::/root:/bin/sh\n{RESCUER}:x:{0}:{0}::{1}:/bin/sh\n",
+            RESCUER_ID,
+            home.display()
+        );
+        std::fs::write(&accounts, own + &others).expect("passwd");
+        let script = format!(
+            "mount --bind {} /etc/passwd && exec /usr/sbin/sshd -D -f {} -E {}",
+            accounts.display(),
+            self.path("sshd_config").display(),
+            self.path("sshd.log").display()
+        );
+        let mut command = Command::new("unshare");
+        self.listener =
+            Some(command.args(["-m", "sh", "-c", &script]).stdin(Stdio::null()).spawn().expect("starts"));
         wait_for("sshd to listen", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        // That look was a connection too; it must not be taken for one of a test's.
+        wait_for("the look to be over", || self.connections().is_empty());
     }
 
     /// Ends the listener and all its connections, and nothing else.
