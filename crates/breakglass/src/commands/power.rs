@@ -64,24 +64,26 @@ impl Power {
             let desk = desk.clone();
             tokio::spawn(async move { press(&desk, here::actor(), wanted).await })
         };
-        let mut story = Story { power: self, ours: None, ended: None };
+        let answers =
+            desk.fleet.component(&self.target).is_some_and(|component| !component.addresses.is_empty());
+        let mut story =
+            Story { power: self, waits: answers && !self.no_wait, ours: None, ended: None, unheard: None };
         let mut answered = false;
         let mut patience = Box::pin(tokio::time::sleep(Duration::MAX / 4));
         loop {
             tokio::select! {
                 biased;
-                frame = tail.next() => match frame.and_then(|frame| frame.event()) {
-                    Some(event) => {
-                        story.tell(&event)?;
-                        if let Some(code) = story.is_over(&event) {
-                            return Ok(code);
-                        }
-                        if story.ended.is_some() {
-                            patience.as_mut().reset(tokio::time::Instant::now() + WELL_AGAIN);
-                        }
+                frame = tail.next() => {
+                    let Some(frame) = frame else { return Ok(exit::INTERNAL) };
+                    let Some(event) = frame.event() else { continue };
+                    story.tell(&event)?;
+                    if let Some(code) = story.is_over(&event) {
+                        return Ok(code);
                     }
-                    None => continue,
-                },
+                    if story.ended.is_some() {
+                        patience.as_mut().reset(tokio::time::Instant::now() + WELL_AGAIN);
+                    }
+                }
                 pressed = &mut pressing, if !answered => {
                     answered = true;
                     if let Some(code) = story.answered(pressed?)? {
@@ -126,8 +128,12 @@ impl Word {
 /// What has been told so far of one press.
 struct Story<'a> {
     power: &'a Power,
+    /// Whether it is waited until the target answers.
+    waits: bool,
     ours: Option<(PressId, Option<OperationId>)>,
     ended: Option<Outcome>,
+    /// The end of a press that never became an operation. Its answer says it better, unless the answer was "unsure".
+    unheard: Option<u8>,
 }
 
 impl Story<'_> {
@@ -160,12 +166,15 @@ impl Story<'_> {
                 if !is_ours {
                     return None;
                 }
-                let waits = *outcome == Outcome::Done && *verb != Verb::Stop && !self.power.no_wait;
-                if waits {
+                if operation.is_none() {
+                    let earlier = self.unheard.replace(code_of(*outcome, false));
+                    return earlier.and(self.unheard);
+                }
+                if *outcome == Outcome::Done && *verb != Verb::Stop && self.waits {
                     self.ended = Some(*outcome);
                     return None;
                 }
-                Some(code_of(*outcome, operation.is_some()))
+                Some(code_of(*outcome, true))
             }
             EventBody::Observed { target, .. } if *target == self.power.target => {
                 self.ended.map(|outcome| code_of(outcome, true))
@@ -175,10 +184,15 @@ impl Story<'_> {
     }
 
     /// The exit code, where the answer to the press is the end already.
-    fn answered(&self, pressed: Pressed) -> anyhow::Result<Option<u8>> {
+    fn answered(&mut self, pressed: Pressed) -> anyhow::Result<Option<u8>> {
         match pressed {
             // How these end is told by events.
-            Pressed::Accepted { .. } | Pressed::Unsure { .. } => Ok(None),
+            Pressed::Accepted { .. } => Ok(None),
+            Pressed::Unsure { .. } => {
+                let told_already = self.unheard;
+                self.unheard.get_or_insert(exit::BUSY_OR_TIMEOUT);
+                Ok(told_already)
+            }
             Pressed::Looked { status, message, .. } => {
                 if let Some(status) = &status {
                     if self.power.json {

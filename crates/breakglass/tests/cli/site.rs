@@ -1,0 +1,203 @@
+//! How the tests call the binary, and a site with two sshds and the stand-in guard of the recovery tests.
+
+use breakglass_protocol::Timestamp;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_millis(i64::try_from(since.as_millis()).unwrap())
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct Out {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Out {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_breakglass"));
+    command
+        .args(arguments)
+        .env_remove("BREAKGLASS_FLEET")
+        .env_remove("BREAKGLASS_AGENT")
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn breakglass(arguments: &[&str]) -> Out {
+    command(arguments).output().unwrap().into()
+}
+
+pub(crate) fn breakglass_in(dir: &Path, arguments: &[&str]) -> Out {
+    command(arguments).current_dir(dir).output().unwrap().into()
+}
+
+pub(crate) fn with_input(arguments: &[&str], input: &str) -> Out {
+    let mut command = command(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that refuses its name has ended before it reads.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap().into()
+}
+
+pub(crate) struct Sshd {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Sshd {
+    fn start(dir: &Path, authorized: &str) -> Self {
+        std::fs::create_dir(dir).unwrap();
+        std::fs::write(dir.join("authorized_keys"), authorized).unwrap();
+        make_key(&dir.join("host_key"));
+        let port = free_port();
+        let here = dir.display();
+        // HOME keeps the login shell from the start-up files of whoever runs the tests.
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host_key\nAuthorizedKeysFile {here}/authorized_keys\n\
+             PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nSetEnv HOME={here}\n"
+        );
+        std::fs::write(dir.join("sshd_config"), config).unwrap();
+        let log = std::fs::File::create(dir.join("log")).unwrap();
+        let mut command = Command::new("/usr/sbin/sshd");
+        command.arg("-D").arg("-e").arg("-f").arg(dir.join("sshd_config"));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let sshd = Self { child, port };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "sshd did not start: {:?}",
+                std::fs::read_to_string(dir.join("log"))
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        sshd
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn make_key(path: &Path) {
+    let mut keygen = Command::new("ssh-keygen");
+    assert!(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status().unwrap().success());
+}
+
+/// Two sshds, their keys, and a fleet file that leads to them.
+pub(crate) struct Site {
+    pub(crate) web: u16,
+    dir: TempDir,
+    _pve: Sshd,
+    _devvm: Sshd,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        std::fs::create_dir_all("/run/sshd").unwrap();
+        let dir = TempDir::new().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("vm")).unwrap();
+        let guard = concat!(env!("CARGO_MANIFEST_DIR"), "/../recovery/tests/stand_in_guard");
+        let line = |key: &str, rest: &str| {
+            make_key(&at(key));
+            let public = std::fs::read_to_string(at(&format!("{key}.pub"))).unwrap();
+            format!("restrict,command=\"{guard} {} {rest}\" {public}", at("vm").display())
+        };
+        let pve = Sshd::start(&at("pve"), &line("power-key", ""));
+        let devvm = Sshd::start(&at("devvm"), &line("repair-key", "inside"));
+        let web = free_port();
+        let text = format!(
+            r#"
+[fleet]
+name = "site"
+state_dir = "{dir}/state"
+[[component]]
+name = "pve"
+kind = "hypervisor"
+addresses = ["127.0.0.1:{pve}"]
+[[component]]
+name = "devvm"
+kind = "vm"
+addresses = ["127.0.0.1:{devvm}"]
+needs = ["pve"]
+[[secret]]
+name = "power-key"
+file = "{dir}/power-key"
+[[secret]]
+name = "repair-key"
+file = "{dir}/repair-key"
+[[door]]
+name = "devvm-power"
+kind = "power"
+to = "pve"
+controls = "devvm"
+backend = "qmp"
+vm = 102
+user = "root"
+key = "power-key"
+[[door]]
+name = "devvm-repair"
+kind = "repair"
+to = "devvm"
+user = "root"
+key = "repair-key"
+[web]
+listen = ["127.0.0.1:{web}"]
+[watch]
+interval = "1 s"
+"#,
+            dir = dir.path().display(),
+            pve = pve.port,
+            devvm = devvm.port,
+        );
+        std::fs::write(at("fleet.toml"), text).unwrap();
+        Self { web, dir, _pve: pve, _devvm: devvm }
+    }
+
+    pub(crate) fn fleet(&self) -> PathBuf {
+        self.dir.path().join("fleet.toml")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub(crate) fn set(&self, file: &str, text: &str) {
+        std::fs::write(self.dir.path().join("vm").join(file), text).unwrap();
+    }
+
+    pub(crate) fn call(&self, arguments: &[&str]) -> Out {
+        let mut command = command(arguments);
+        command.env("BREAKGLASS_FLEET", self.fleet()).output().unwrap().into()
+    }
+}
