@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::identity::{Attempt, Attempted, Visitor};
 use crate::pages::layout::Place;
-use crate::pages::{login, stale};
+use crate::pages::{foot, login, stale};
 use crate::problem::{PageProblem, Problem};
 use crate::server::Peer;
 use crate::shows::{context, quiet_page};
@@ -264,7 +264,11 @@ fn told(
     back: &str,
 ) -> Response {
     let context = context(app, visitor, target, None, Seq(0));
-    let main = stale::told(&context, title, sentences, back);
+    let otherwise = match status {
+        StatusCode::BAD_GATEWAY => foot::if_this_page_dies(&app.desk.fleet, Some(&target.name)),
+        _ => maud::html! {},
+    };
+    let main = stale::told(&context, title, sentences, back, &otherwise);
     (status, quiet_page(app, visitor, Place::Elsewhere, title, main)).into_response()
 }
 

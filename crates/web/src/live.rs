@@ -5,13 +5,12 @@
 //! number that a crash has taken away.
 
 use crate::app::App;
-use crate::pages::{head, row};
+use crate::pages::{head, incident, row};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use breakglass_incident::{EventBody, IncidentId, Seq};
+use breakglass_incident::{EventBody, IncidentId, Seq, View};
 use breakglass_journal::{Frame, Tail};
-use breakglass_triage::Health;
 use bytes::{BufMut, BytesMut};
 use futures_util::stream;
 use std::time::Duration;
@@ -105,8 +104,8 @@ pub(crate) enum Shows {
     Target { name: String, incident: Option<IncidentId> },
 }
 
-/// Pieces of a page, for a browser.
-pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>) -> Response {
+/// Pieces of a page, for a browser. `view`: the incident as it stands, where the page has one.
+pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>, view: Option<View>) -> Response {
     let journal = &app.desk.journal;
     let tail = match (&shows, after) {
         (Shows::Target { incident: Some(incident), .. }, after) => {
@@ -116,8 +115,16 @@ pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>) -> Response {
     };
     let mut changes = app.desk.board.changes();
     changes.mark_unchanged();
-    let viewer =
-        Viewer { app: app.clone(), shows, tail, changes, told: Told::default(), begun: false, dirty: true };
+    let viewer = Viewer {
+        app: app.clone(),
+        shows,
+        view,
+        tail,
+        changes,
+        told: Told::default(),
+        begun: false,
+        dirty: true,
+    };
     let chunks = stream::unfold(Box::new(viewer), |mut viewer| async move {
         let chunk = viewer.next().await?;
         Some((Ok::<_, std::convert::Infallible>(chunk), viewer))
@@ -128,6 +135,7 @@ pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>) -> Response {
 struct Viewer {
     app: App,
     shows: Shows,
+    view: Option<View>,
     tail: Option<Tail>,
     changes: tokio::sync::watch::Receiver<u64>,
     told: Told,
@@ -175,11 +183,14 @@ impl Viewer {
     }
 
     /// A journal frame as a piece of the page.
-    fn piece(&self, frame: &Frame) -> Bytes {
+    fn piece(&mut self, frame: &Frame) -> Bytes {
         let Some(event) = frame.event() else {
             let text = String::from_utf8_lossy(&frame.json);
             return output_piece(&text);
         };
+        if let Some(view) = &mut self.view {
+            view.apply(&event);
+        }
         let id = frame.seq.map(|seq| seq.0);
         let state = !matches!(
             event.body,
@@ -217,11 +228,9 @@ impl Viewer {
                     self.told.head.clear();
                     return Some(named("state", "{}", None));
                 }
-                // Whether the strip is lit green is the incident's business: the head of a recovered target comes with
-                // the next state instead.
-                let head = head::head(&self.app.desk.fleet, &target, false, now).into_string();
-                let recovered = incident.is_some() && target.health == Health::Good;
-                if recovered || head == self.told.head {
+                let recovered = self.view.as_ref().is_some_and(incident::recovered);
+                let head = head::head(&self.app.desk.fleet, &target, recovered, now).into_string();
+                if head == self.told.head {
                     return None;
                 }
                 let first = self.told.head.is_empty();

@@ -55,7 +55,7 @@ pub(crate) async fn board_parts(State(app): State<App>) -> Markup {
 
 /// `GET /live`
 pub(crate) async fn board_live(State(app): State<App>) -> Response {
-    live::page(&app, Shows::Fleet, None)
+    live::page(&app, Shows::Fleet, None, None)
 }
 
 /// `GET /targets/{name}`: its open incident, or the target alone.
@@ -89,7 +89,7 @@ pub(crate) async fn target_live(
     Path(name): Path<String>,
 ) -> Result<Response, PageProblem> {
     let name = app.target(&name)?.name;
-    Ok(live::page(&app, Shows::Target { name, incident: None }, None))
+    Ok(live::page(&app, Shows::Target { name, incident: None }, None, None))
 }
 
 /// `GET /incidents`
@@ -141,9 +141,9 @@ pub(crate) async fn one_live(
     headers: HeaderMap,
 ) -> Result<Response, PageProblem> {
     let incident = IncidentId(id);
-    let name = View::fold(&app.events(incident).await?).target;
-    let shows = Shows::Target { name, incident: Some(incident) };
-    Ok(live::page(&app, shows, after.or_last_seen(&headers)))
+    let view = View::fold(&app.events(incident).await?);
+    let shows = Shows::Target { name: view.target.clone(), incident: Some(incident) };
+    Ok(live::page(&app, shows, after.or_last_seen(&headers), Some(view)))
 }
 
 /// `GET /hosts`

@@ -1,4 +1,4 @@
-//! The foot of every page behind the log-in: what the page depends on, and what to do when it dies.
+//! The foot of every page behind the log-in: what the page depends on, and what to do without it.
 
 use super::words::{clean, lamp};
 use breakglass_fleet::{Fleet, split_address};

@@ -12,9 +12,13 @@ use std::collections::BTreeMap;
 
 /// The parts that change as events come in: banner, head and the column for acting.
 pub(crate) fn parts(fleet: &Fleet, context: &Context<'_>, view: Option<&View>) -> (Markup, Markup, Markup) {
-    let recovered = view.is_some_and(|view| view.closed.is_none() && act::is_back(view));
-    let head = head::head(fleet, context.target, recovered, context.now);
+    let head = head::head(fleet, context.target, view.is_some_and(recovered), context.now);
     (banner(context, view), head, act::column(context, view))
+}
+
+/// Whether the recovery was observed and nobody has closed the incident yet: the one time that green is lit.
+pub(crate) fn recovered(view: &View) -> bool {
+    view.closed.is_none() && act::is_back(view)
 }
 
 fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {

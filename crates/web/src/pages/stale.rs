@@ -28,13 +28,20 @@ pub(crate) fn main(context: &Context<'_>, verb: Verb, since: &[Event], back: &st
     }
 }
 
-/// A press that led to nothing: refused, busy, failed, or its fate not known yet.
-pub(crate) fn told(context: &Context<'_>, title: &str, sentences: &[String], back: &str) -> Markup {
+/// A press that led to nothing: refused, busy or failed. `otherwise`: what can be done without this page.
+pub(crate) fn told(
+    context: &Context<'_>,
+    title: &str,
+    sentences: &[String],
+    back: &str,
+    otherwise: &Markup,
+) -> Markup {
     html! {
         div.stack {
             h1 { (title) }
-            @for sentence in sentences { p { (super::words::clean(sentence)) } }
+            @for sentence in sentences { p { (super::words::sentence(sentence)) } }
             p { a.btn.go href=(back) { "Back to " (context.target.name) } }
+            (otherwise)
         }
     }
 }
