@@ -12,7 +12,7 @@ use std::fs::DirBuilder;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -29,6 +29,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const WELL: Duration = Duration::from_secs(10);
 /// The line that it says when it is ready is not longer.
 const REPORT_LIMIT: u64 = 64 * 1024;
+
+/// What the names of the directories begin with; a process id and a count follow.
+const PREFIX: &str = "breakglass-keyholder-";
 
 /// What is known of the child.
 #[derive(Debug, Default)]
@@ -186,6 +189,27 @@ fn problems(said: &Value) -> Vec<Problem> {
     list.iter().filter_map(|p| Some(Problem { key: text(p, "key")?, reason: text(p, "reason")? })).collect()
 }
 
+/// Removes what servers that were killed left behind: a directory of ours whose process is gone and whose socket
+/// nobody listens on (both, for a neighbour may see other process ids).
+fn sweep(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()) else {
+            continue;
+        };
+        let gone = pid.parse::<u32>().is_ok_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+        let deaf = || {
+            UnixStream::connect(entry.path().join("agent")).is_err_and(|error| {
+                matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+            })
+        };
+        if gone && deaf() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A fresh directory that only we can enter, in memory where there is such a place: a full disk must not matter.
 fn private_directory() -> Result<PathBuf, KeyholderError> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -194,9 +218,10 @@ fn private_directory() -> Result<PathBuf, KeyholderError> {
     let places: Vec<PathBuf> = places.into_iter().flatten().filter(|place| place.is_absolute()).collect();
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for place in &places {
+        sweep(place);
         for _ in 0..100 {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let directory = place.join(format!("breakglass-keyholder-{}-{count}", std::process::id()));
+            let directory = place.join(format!("{PREFIX}{}-{count}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&directory) {
                 Ok(()) => return Ok(directory),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,

@@ -367,10 +367,16 @@ async fn the_keyholder_dies_with_the_server_and_with_the_last_handle() {
     let server = Server::start(&sshd);
     let pid = server.keyholder();
     assert!(is_alive(pid));
+    let prefix = format!("breakglass-keyholder-{}-", server.process.id());
     drop(server);
     wait_for("the keyholder to follow its server", || !is_alive(pid));
 
+    // What the killed server left behind is swept by the next one.
     let holder = keyholder(&[(KEY, &sshd.path("key"))]);
+    let place = holder.socket().ancestors().nth(2).expect("where such directories are").to_owned();
+    let left = std::fs::read_dir(place).expect("listed").flatten();
+    let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).count();
+    assert_eq!(left, 0);
     let pid = i32::try_from(holder.pid().expect("it runs")).expect("a process id");
     let socket = holder.socket().to_owned();
     drop(holder);
