@@ -35,5 +35,6 @@ fn main() -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Keyholder(keyholder) => keyholder.run(&fleet),
         Command::Completions(completions) => completions.run(),
+        Command::Demo(demo) => demo.run(),
     })
 }

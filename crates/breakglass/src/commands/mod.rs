@@ -3,6 +3,7 @@
 pub(crate) mod accept_host_key;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod incident;
 pub(crate) mod init;
 pub(crate) mod journal;
@@ -47,4 +48,5 @@ pub(crate) enum Command {
     Token(token::Token),
     Keyholder(keyholder::Keyholder),
     Completions(completions::Completions),
+    Demo(demo::Demo),
 }

@@ -41,16 +41,20 @@ impl Serve {
         if !self.listen.is_empty() {
             fleet.web.listen = self.listen;
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(16)
-            .thread_stack_size(STACK)
-            .thread_keep_alive(Duration::from_secs(2))
-            .enable_all()
-            .build()
-            .context("the runtime does not start")?;
-        runtime.block_on(serve(fleet))
+        runtime()?.block_on(serve_with(fleet, Extra::default()))
     }
+}
+
+/// The server's runtime: few threads, small stacks; what blocks goes to threads that end when they are idle.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .thread_stack_size(STACK)
+        .thread_keep_alive(Duration::from_secs(2))
+        .enable_all()
+        .build()
+        .context("the runtime does not start")
 }
 
 /// Serves until it is told to end; everything that a caller adds to the pages comes in as `extra`.
@@ -97,10 +101,6 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
     Ok(0)
 }
 
-async fn serve(fleet: Fleet) -> anyhow::Result<u8> {
-    serve_with(fleet, Extra::default()).await
-}
-
 /// The desk of the server. A journal that cannot be opened stops nobody from pressing a button: it shows in red.
 fn desk(fleet: &Arc<Fleet>) -> anyhow::Result<Desk> {
     let journal = Journal::open(&fleet.state, now).or_else(|error| match error {
@@ -137,7 +137,7 @@ async fn told_to_end() -> anyhow::Result<()> {
 }
 
 /// Lines for a person at a terminal, JSON for everything else. `BREAKGLASS_LOG` sets the level.
-fn log_to_stderr() {
+pub(crate) fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("BREAKGLASS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A logger that is there already, as in a test, stays.
