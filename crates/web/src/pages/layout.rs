@@ -127,7 +127,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                         span { "Here as " b { (frame.visitor.name()) } ", by " (frame.visitor.way.as_str())
                             ". Times are UTC. breakglass " (frame.version) "." }
                         (csrf(frame.visitor))
-                        @if frame.visitor.way == crate::identity::Way::Password { button.plain { "Log out" } }
+                        @if frame.visitor.way == crate::identity::Way::Password { button.link { "Log out" } }
                     }
                 }
             }
