@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 /// No configuration is larger.
-const LARGEST: u64 = 256 * 1024;
+const LARGEST: usize = 256 * 1024;
 /// Symbolic links followed at most, as the kernel limits them.
 const MOST_LINKS: usize = 40;
 
@@ -31,10 +31,10 @@ pub(super) fn read_trusted(path: &Path) -> Result<String, String> {
     let file = open(&resolved, flags, Mode::empty()).map_err(|error| unreadable(&resolved, error))?;
     let stat = fstat(&file).map_err(|error| unreadable(&resolved, error))?;
     judge(&resolved, &stat, Place::File)?;
-    let mut text = String::new();
-    let mut limited = std::fs::File::from(file).take(LARGEST + 1);
+    let mut text = String::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(LARGEST) + 1);
+    let mut limited = std::fs::File::from(file).take(LARGEST as u64 + 1);
     limited.read_to_string(&mut text).map_err(|error| format!("{}: {error}", resolved.display()))?;
-    if text.len() as u64 > LARGEST {
+    if text.len() > LARGEST {
         return Err(format!("{}: larger than {LARGEST} bytes", resolved.display()));
     }
     Ok(text)

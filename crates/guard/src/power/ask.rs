@@ -187,7 +187,9 @@ fn supersede(operation: &Operation, directory: &Directory, caller: &Caller<'_>) 
     let id = &operation.header.operation;
     let by = format!("superseded by cycle, asked for by key {} from {}", caller.door.label, caller.source);
     let way = directory.way_for(id);
-    let asked = std::fs::write(&way, &by);
+    // Renamed into place, so that the runner never reads half a sentence.
+    let draft = way.with_extension("new");
+    let asked = std::fs::write(&draft, &by).and_then(|()| std::fs::rename(&draft, &way));
     let Some(runner) = Process::hold(operation.header.runner) else {
         return Ok(());
     };

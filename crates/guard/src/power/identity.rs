@@ -116,9 +116,18 @@ enum Filed {
 #[derive(Debug, Clone, Copy)]
 struct Look {
     start_ticks: u64,
-    runs_program: bool,
+    program: Program,
     /// It has the VM's monitor socket open, whether or not that answers.
     holds_socket: bool,
+}
+
+/// What a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Configured,
+    Another,
+    /// It is ending: its memory is gone and one of its threads is not.
+    Ending,
 }
 
 /// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives, what it runs and holds.
@@ -143,10 +152,20 @@ fn judge(
         let Some(seen) = look(pid) else {
             return Err(format!("process {pid}, which made the monitor's socket, has just ended; ask again"));
         };
-        if !seen.runs_program {
-            return Err(format!(
-                "process {pid} listens on the monitor's socket and does not run the configured program"
-            ));
+        let is_remembered = remembered.is_some_and(|it| it.pid == pid);
+        match seen.program {
+            Program::Configured => {}
+            Program::Ending if is_remembered => {}
+            Program::Ending => {
+                return Err(format!(
+                    "process {pid}, which made the monitor's socket, is just ending; ask again in a moment"
+                ));
+            }
+            Program::Another => {
+                return Err(format!(
+                    "process {pid} listens on the monitor's socket and does not run the configured program"
+                ));
+            }
         }
         if let Some((other, _)) = filed.filter(|(other, _)| *other != pid) {
             return Err(format!(
@@ -181,7 +200,9 @@ fn judge(
         }
         // The number was reused: of the process that was started for this VM it is known that it ended.
         (None, Some(ended))
-            if ended.pid == pid && !seen.runs_program && witnesses.listener == Listener::Nobody =>
+            if ended.pid == pid
+                && seen.program != Program::Configured
+                && witnesses.listener == Listener::Nobody =>
         {
             return Ok(None);
         }
@@ -191,7 +212,7 @@ fn judge(
         let step = "find out whether the VM runs, then remove the pid file";
         Err(format!("the pid file names process {pid}, which {why}: the number may have been reused; {step}"))
     };
-    if !seen.runs_program {
+    if seen.program != Program::Configured {
         return doubt("does not run the configured program");
     }
     // The program alone proves nothing: the neighbour VM runs it too.
@@ -205,9 +226,13 @@ fn look(pid: u32, program: &Path, socket: &Path) -> Option<Look> {
     let stat = proc_file::stat(pid).filter(|stat| !stat.is_gone())?;
     let runs = proc_file::program(pid);
     let replaced = format!("{} (deleted)", program.display());
-    let runs_program = runs.is_some_and(|runs| runs == program || runs.as_os_str() == replaced.as_str());
-    let holds_socket = runs_program && proc_file::holds_socket(pid, socket);
-    Some(Look { start_ticks: stat.start_ticks, runs_program, holds_socket })
+    let program = match runs {
+        Some(runs) if runs == program || runs.as_os_str() == replaced.as_str() => Program::Configured,
+        None if stat.state == 'Z' => Program::Ending,
+        _ => Program::Another,
+    };
+    let holds_socket = program == Program::Configured && proc_file::holds_socket(pid, socket);
+    Some(Look { start_ticks: stat.start_ticks, program, holds_socket })
 }
 
 /// Who listens on the socket, by the kernel's word. Connecting never waits here: a full queue says as much.

@@ -6,23 +6,28 @@ use super::{Durable, Entry, Place, ring};
 use breakglass_chain::{Gap, Tip, digest};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 
-/// How much of the file's end is read to find where the chain stands.
-const TAIL: u64 = 64 * 1024;
+/// How much of the file's end is read to find where the chain stands: a line has a kilobyte at most.
+const TAIL: usize = 4 * 1024;
+/// How much where that was not enough, or where lines of the ring may stand in the file already.
+const LONG_TAIL: usize = 128 * 1024;
 
 /// Appends the line. On failure the file is as it was, but for what a crash may tear.
 pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), String> {
     let mut file = open_locked(place)?;
     let said =
         |what: &str, error: std::io::Error| format!("{} cannot be {what}: {error}", place.file.display());
-    let length = file.seek(SeekFrom::End(0)).map_err(|error| said("read", error))?;
-    let tail = read_tail(&mut file, length).map_err(|error| said("read", error))?;
+    let length = file.metadata().map_err(|error| said("read", error))?.len();
+    let taken = ring::take(&place.state);
+    let mut tail = read_tail(&file, length, TAIL).map_err(|error| said("read", error))?;
+    if !taken.lines.is_empty() || !has_whole_line(&tail) {
+        tail = read_tail(&file, length, LONG_TAIL).map_err(|error| said("read", error))?;
+    }
 
     let mut sealing = Sealing::after(&tail, line);
     sealing.compare_with_remembered(place);
-    let taken = ring::take(&place.state);
     sealing.take_in(&taken, &tail)?;
     sealing.seal(line)?;
 
@@ -34,8 +39,7 @@ pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), 
     if durable == Durable::Yes || !taken.lines.is_empty() {
         file.sync_data().map_err(|error| said("made durable", error))?;
     }
-    let _ = std::fs::create_dir_all(&place.state);
-    let _ = std::fs::write(place.state.join("head"), format!("{}\n", sealing.tip));
+    remember(place, sealing.tip);
     taken.forget();
     Ok(())
 }
@@ -66,11 +70,24 @@ fn open_locked(place: &Place) -> Result<File, String> {
     Ok(file)
 }
 
-fn read_tail(file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
+fn read_tail(file: &File, length: u64, at_most: usize) -> std::io::Result<Vec<u8>> {
+    let wanted = usize::try_from(length).map_or(at_most, |length| length.min(at_most));
+    let mut tail = vec![0; wanted];
+    file.read_exact_at(&mut tail, length - wanted as u64)?;
     Ok(tail)
+}
+
+/// Whether the last whole line stands in the tail with the line feed before it, or is the first of the file.
+fn has_whole_line(tail: &[u8]) -> bool {
+    tail.len() < TAIL || tail.iter().filter(|byte| **byte == b'\n').count() >= 2
+}
+
+/// Keeps where the chain stands, in place: the number is padded, so that the text always has the same length.
+fn remember(place: &Place, tip: Tip) {
+    let path = place.state.join("head");
+    let open = || File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = open().or_else(|_| std::fs::create_dir_all(&place.state).and_then(|()| open()));
+    let _ = file.and_then(|mut file| file.write_all(format!("{:020}:{}\n", tip.seq, tip.hash).as_bytes()));
 }
 
 /// Lines about to be written, and where the chain stands after them.

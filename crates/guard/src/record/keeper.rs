@@ -10,7 +10,6 @@ use crate::sys::{self, Forked, Standard};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,8 +28,8 @@ pub(super) enum Failure {
     Late,
 }
 
-/// Longest message either way; an entry has at most a kilobyte.
-const MESSAGE: usize = 16 * 1024;
+/// Longest message either way; an entry has about a kilobyte at most.
+const MESSAGE: usize = 4 * 1024;
 
 impl Keeper {
     /// Splits the writer off.
@@ -57,7 +56,7 @@ impl Keeper {
         if ready == 0 {
             return Err(Failure::Late);
         }
-        let mut answer = vec![0; MESSAGE];
+        let mut answer = [0; MESSAGE];
         let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::empty()).map_err(refused)?;
         match answer.get(..length) {
             Some(b"kept") => Ok(()),
@@ -102,13 +101,12 @@ pub(super) fn stuck(place: &Place) -> Option<u32> {
 
 /// The child's whole life.
 fn serve(socket: &OwnedFd, place: &Place) -> ! {
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        for standard in [Standard::Input, Standard::Output, Standard::Error] {
-            let _ = sys::replace_standard(null.as_fd(), standard);
-        }
+    // Standard input is /dev/null in every guard that keeps a record.
+    for standard in [Standard::Output, Standard::Error] {
+        let _ = sys::replace_standard(std::io::stdin().as_fd(), standard);
     }
     sys::close_all_above_standard_but(socket.as_fd());
-    let mut buffer = vec![0; MESSAGE];
+    let mut buffer = [0; MESSAGE];
     loop {
         let length = match recv(socket, &mut buffer[..], RecvFlags::empty()) {
             Ok((length, _)) if length > 0 => length,

@@ -1,7 +1,7 @@
 //! Operations outlive their callers, are joined, superseded, and survive the death of anyone at any step.
 
 use crate::support::{Door, alive, kill, until};
-use breakglass_protocol::{Outcome, Phase, Rule, RunState};
+use breakglass_protocol::{Line, Outcome, Phase, Rule, RunState};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -25,6 +25,8 @@ fn two_people_press_cycle_together() {
             "a joined caller gets it from the beginning"
         );
         assert_eq!(lines.phases(), ends[0].phases());
+        let captured = |line: &Line| matches!(line, Line::Forensics { part, base64, .. } if part == "config" && !base64.is_empty());
+        assert!(lines.all.iter().any(captured), "everyone who watches gets what was captured");
     }
     assert_eq!(door.operations(102).len(), before + 1);
     assert_eq!(door.qemus(102).len(), 1);

@@ -5,16 +5,16 @@ use super::*;
 const QEMU_102: u32 = 500;
 const QEMU_1020: u32 = 501;
 const EDITOR: u32 = 600;
+const ENDING: u32 = 650;
 const DEAD: u32 = 700;
 
 fn world(pid: u32) -> Option<Look> {
-    let look = |runs_program, holds_socket| {
-        Some(Look { start_ticks: u64::from(pid) * 10, runs_program, holds_socket })
-    };
+    let look = |program, holds_socket| Some(Look { start_ticks: u64::from(pid) * 10, program, holds_socket });
     match pid {
-        QEMU_102 => look(true, true),
-        QEMU_1020 => look(true, false),
-        EDITOR => look(false, false),
+        QEMU_102 => look(Program::Configured, true),
+        QEMU_1020 => look(Program::Configured, false),
+        EDITOR => look(Program::Another, false),
+        ENDING => look(Program::Ending, false),
         _ => None,
     }
 }
@@ -57,6 +57,8 @@ fn only_agreement_names_a_process() {
         ("a stranger on our socket", Pid(EDITOR), Filed::Absent, None, DOUBT),
         ("a socket held by nobody known", Unnamed, Filed::Absent, None, DOUBT),
         ("a socket whose maker died", Pid(DEAD), Filed::Absent, None, DOUBT),
+        ("one that is ending, and was not ours to our knowledge", Pid(ENDING), Filed::Absent, None, DOUBT),
+        ("one that is ending, named by the file alone", Nobody, filed(ENDING), None, DOUBT),
         ("a file of garbage", Pid(QEMU_102), Filed::Unreadable("x".to_owned()), None, DOUBT),
     ] {
         let witnesses = Witnesses { listener, filed: file, remembered };
@@ -66,6 +68,17 @@ fn only_agreement_names_a_process() {
             expected,
             "{why}: {judged:?}"
         );
+    }
+}
+
+/// A thread that cannot die keeps the process from ending, which is then still the one that the guard started.
+#[test]
+fn one_of_ours_that_cannot_end_stays_ours() {
+    for listener in [Listener::Pid(ENDING), Listener::Nobody, Listener::Unnamed] {
+        for file in [filed(ENDING), Filed::Absent] {
+            let witnesses = Witnesses { listener, filed: file, remembered: Some(process(ENDING)) };
+            assert_eq!(judge(&witnesses, world), Ok(Some(process(ENDING))), "{witnesses:?}");
+        }
     }
 }
 
