@@ -17,11 +17,11 @@ const BANNER: Duration = Duration::from_millis(2_500);
 /// For a connection to the port where nothing listens.
 const REFUSAL: Duration = Duration::from_millis(1_500);
 /// For the facts from inside: the guard's own sampling takes about a second, a log-in on a busy machine the rest.
-const INSIDE: Duration = Duration::from_millis(5_000);
+const INSIDE: Duration = Duration::from_millis(4_500);
 /// For the hypervisor's view.
-const HYPERVISOR: Duration = Duration::from_millis(5_000);
+const HYPERVISOR: Duration = Duration::from_millis(4_500);
 /// A door that is beyond its own deadline is not waited for.
-const WHOLE: Duration = Duration::from_millis(5_500);
+const WHOLE: Duration = Duration::from_millis(5_000);
 /// Facts are a few KiB; a thousand mounts are still less than this.
 const FACTS_LIMIT: usize = 4 << 20;
 

@@ -129,7 +129,7 @@ async fn came_back(
     };
     let away = view.as_ref().and_then(|view| away_millis(view, desk));
     if let Some(away) = away {
-        state.sentence = format!("answers again, away for {}; {}", duration(away), state.sentence);
+        state.sentence = format!("It answers again, away for {}. {}", duration(away), state.sentence);
     }
     if before.is_some() || away.is_some() {
         let body = EventBody::Observed { target: target.to_owned(), state, before };
@@ -156,6 +156,9 @@ fn away_millis(view: &View, desk: &Desk) -> Option<u64> {
     }
     let carried_out =
         view.finished.iter().find(|verb| verb.outcome == Outcome::Done && verb.verb != Verb::Stop);
-    let from = view.unwell_since.or_else(|| carried_out.and_then(|verb| verb.since))?;
+    // A verb that was found running and that nobody pressed here has no press to count from.
+    let from = view
+        .unwell_since
+        .or_else(|| carried_out.map(|verb| verb.since.or(view.opened).unwrap_or(verb.at)))?;
     Some(desk.now().millis_since(from))
 }

@@ -53,14 +53,17 @@ impl Prober {
 
     /// Looks once, shows the result on the board and says what it means.
     pub(crate) async fn look(&mut self, desk: &Desk, target: &str) -> Verdict {
-        let (reach, sync, hypervisor) = {
-            let (sync_slot, status_slot) = (&mut self.sync, &mut self.status);
-            tokio::join!(
-                reach(desk, target),
-                sync_seen(sync_slot, desk, target),
-                status_seen(status_slot, desk, target)
-            )
+        let (sync_slot, status_slot) = (&mut self.sync, &mut self.status);
+        let reach_then_sync = async {
+            let reach = reach(desk, target).await;
+            // A log-in to a machine without a banner hangs for as long as a log-in may, and would still be hanging when
+            // the machine is up again.
+            let worth_it = matches!(reach, Reach::Banner(_)) || sync_slot.is_some();
+            let sync = if worth_it { sync_seen(sync_slot, desk, target).await } else { SyncSeen::NotTried };
+            (reach, sync)
         };
+        let ((reach, sync), hypervisor) =
+            tokio::join!(reach_then_sync, status_seen(status_slot, desk, target));
         let silent = matches!(reach, Reach::NoBanner | Reach::Closed | Reach::Silent)
             && !matches!(hypervisor, Some(Ok(_)))
             && hypervisor_silent(desk, target).await;

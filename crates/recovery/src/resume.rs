@@ -3,10 +3,10 @@
 //! The journal is read from its end back to a bound, so that a long one does not delay the start. A server that was away
 //! for longer than that many events ago has nothing left to rejoin.
 
-use crate::Desk;
 use crate::operation::Operation;
 use crate::record::{keep, since};
 use crate::rejoin::{self, Unheard};
+use crate::{Desk, RunningView};
 use breakglass_incident::{Actor, CommandId, Event, EventBody, IncidentId, PressId, Seq};
 use breakglass_protocol::{OperationId, Phase, Timestamp, Verb};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -68,6 +68,17 @@ fn ask_again(desk: &Desk, left: LeftPress) {
     let desk = desk.clone();
     tokio::spawn(async move {
         let Some(operation) = left.operation else {
+            let running = RunningView {
+                verb: left.verb,
+                operation: None,
+                by: left.by.to_string(),
+                since: left.at,
+                phase: None,
+                note: "the guard is being asked what became of it".to_owned(),
+            };
+            desk.board.update(&left.target, |view| {
+                view.running.get_or_insert(running);
+            });
             let unheard = Unheard {
                 incident: left.incident,
                 press: left.press,

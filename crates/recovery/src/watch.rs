@@ -5,12 +5,13 @@
 
 use crate::damper::Damper;
 use crate::judge::Verdict;
-use crate::{Desk, dependencies, host_key, normals, observe, prober};
+use crate::operation::Operation;
+use crate::{Desk, dependencies, host_key, normals, observe, prober, rejoin, words};
 use breakglass_fleet::DoorKind;
 use breakglass_incident::Actor;
 use breakglass_triage::{Health, Reach};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -61,6 +62,7 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
     let maintenance =
         desk.fleet.watch.maintenance.iter().any(|window| window.covers(name, now.unix_millis()));
     desk.board.update(name, |view| view.maintenance = maintenance);
+    adopt(desk, name).await;
     let Some(view) = desk.board.target(name) else { return };
     let busy = |view: &crate::TargetView| view.running.is_some() || view.settling;
     if busy(&before) || busy(&view) {
@@ -73,6 +75,36 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
         }
     }
     tell_live(desk, name);
+}
+
+/// An operation that runs and that nobody here pressed (plain `ssh`, the command line, another server) is followed all
+/// the same: it is part of the story, and what it does to the target is no outage. Presses of our own are on the board
+/// before the guard hears of them, so they are never taken for somebody else's.
+async fn adopt(desk: &Desk, name: &str) {
+    let Some(view) = desk.board.target(name).filter(|view| view.running.is_none()) else { return };
+    let last = view.status.and_then(|status| status.last_operation.clone());
+    let Some(last) = last.filter(|last| last.running && last.outcome.is_none()) else { return };
+    let (Some(door), Some(claim)) = (desk.fleet.power_door(name), desk.board.claim(&last.id)) else { return };
+    let by = Actor::Guard(door.name.clone());
+    let reason =
+        format!("a {} that key {} asked for from {} was found running", last.verb, last.key, last.source);
+    let incident = words::incident_for(desk, &by, name, None, &reason).await;
+    let operation = Operation {
+        incident,
+        press: None,
+        target: name.to_owned(),
+        door: door.name.clone(),
+        verb: last.verb,
+        id: last.id,
+        pressed: desk.now(),
+        told: HashSet::new(),
+    };
+    operation.show(desk, &Actor::Guard(last.key));
+    let desk = desk.clone();
+    tokio::spawn(async move {
+        rejoin::to_the_end(&desk, operation).await;
+        drop(claim);
+    });
 }
 
 /// A host without doors of its own is looked at by its banner alone.

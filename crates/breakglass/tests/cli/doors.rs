@@ -23,7 +23,7 @@ fn a_cycle_tells_its_steps_and_leaves_a_chain_behind() {
     let site = Site::new();
     let pressed = site.call(&["power", "devvm", "cycle"]);
     assert_eq!(pressed.code, 0, "{pressed:?}");
-    for step in ["step forensics-begun", "step process-gone", "step process-started", "answers again"] {
+    for step in ["step forensics-begun", "step process-gone", "step process-started", "It answers again"] {
         assert!(pressed.out.contains(step), "{step} in {}", pressed.out);
     }
     let spool = std::fs::read_to_string(site.state().join("spool/spool.jsonl")).unwrap();

@@ -1,7 +1,8 @@
 //! Pressing a verb: told from press to well again, whatever happens to the line.
 
-use crate::site::{Site, alice, all, bob, cycle, kinds, wait_for};
+use crate::site::{Site, alice, all, bob, cycle, kinds, now, wait_for};
 use breakglass_incident::{Actor, Event, EventBody, Seq};
+use breakglass_journal::{Journal, Keeping, OpenError};
 use breakglass_protocol::{Outcome, Phase, Verb};
 use breakglass_recovery::{AcceptError, Desk, Press, Pressed, accept_host_key, press};
 use breakglass_triage::Health;
@@ -297,4 +298,18 @@ async fn forensics_are_kept_and_a_bare_status_is_not_journaled() {
         kinds(&events)
     );
     assert_eq!(count(&events, |body| matches!(body, EventBody::IncidentOpened { .. })), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_keeps_nothing_stops_no_rescue_and_shows() {
+    let site = Site::new();
+    let why = OpenError::Directory { path: site.state(), source: std::io::Error::other("no disk") };
+    let desk = site.desk_with(Journal::open_degraded(&site.state(), now, &why));
+    let pressed = press(&desk, alice(), cycle()).await;
+    assert!(matches!(pressed, Pressed::Accepted { .. }), "{pressed:?}");
+    wait_for(&desk, "the close", |body| matches!(body, EventBody::IncidentClosed { .. })).await;
+    assert_eq!(steps(&all(&desk).await).len(), STEPS);
+    assert!(matches!(desk.journal.keeping(), Keeping::NotKeeping { .. }));
+    let journal = breakglass_recovery::dependencies(&desk).remove(0);
+    assert_eq!((journal.name.as_str(), journal.health), ("journal", Health::Down));
 }

@@ -220,8 +220,11 @@ key = "key2"
 
     /// A server's desk: everything that a restart would make anew.
     pub(crate) fn desk(&self) -> Desk {
+        self.desk_with(journal(&self.state()))
+    }
+
+    pub(crate) fn desk_with(&self, journal: Journal) -> Desk {
         let fleet = Arc::new(self.fleet());
-        let journal = journal(&self.state());
         let public = std::fs::read_to_string(self.dir.path().join("key.pub")).unwrap();
         let keyholder = Keyholder::from_socket(&self.agent.socket);
         let keyholder =

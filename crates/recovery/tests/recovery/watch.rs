@@ -1,6 +1,6 @@
 //! The watch: red in time, green again, one incident for one trouble.
 
-use crate::site::{Site, alice, all, cycle, kinds, wait_for};
+use crate::site::{Site, alice, all, cycle, kinds, now, wait_for};
 use breakglass_incident::{Event, EventBody};
 use breakglass_recovery::{Desk, Pressed, dependencies, press, watch};
 use breakglass_triage::{Health, Wedge};
@@ -191,5 +191,25 @@ async fn what_the_page_depends_on_is_known_without_asking() {
         assert!(Instant::now() < deadline, "{all:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    watching.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_elses_operation_is_followed_and_is_no_outage() {
+    let site = Site::watching("interval = \"200 ms\"");
+    let desk = site.desk();
+    let watching = begin(&desk);
+    until(&desk, "devvm", Health::Good).await;
+    site.set("pace", "0.15");
+    // Another desk stands for plain ssh: it shares nothing with this one but the guard.
+    let other = site.desk_with(breakglass_journal::Journal::open(&site.state().join("other"), now).unwrap());
+    assert!(matches!(press(&other, alice(), cycle()).await, Pressed::Accepted { .. }));
+    let end = wait_for(&desk, "its end", |body| matches!(body, EventBody::VerbFinished { .. })).await;
+    assert!(matches!(end.body, EventBody::VerbFinished { press: None, operation: Some(_), .. }), "{end:?}");
+    wait_for(&desk, "the close", |body| matches!(body, EventBody::IncidentClosed { .. })).await;
+    let events = all(&desk).await;
+    let steps = events.iter().filter(|event| matches!(event.body, EventBody::VerbProgress { .. })).count();
+    assert_eq!(steps, 10, "{:#?}", kinds(&events));
+    assert_eq!(site.count("cycle"), 1);
     watching.end().await;
 }
