@@ -3,7 +3,7 @@
 
 use crate::http::{self, Answer};
 use anyhow::{Context, Result, bail};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ impl Server {
     /// # Errors
     /// When it does not answer `/healthz` within 10 s.
     pub fn start(folder: &Path, state: &Path, machines: &str) -> Result<Self> {
-        let address: SocketAddr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, breakglass_lab::free_port()?));
         let binary = binary()?;
         let (passwords, tokens) = (folder.join("passwords"), folder.join("tokens"));
         std::fs::create_dir_all(folder)?;

@@ -126,6 +126,13 @@ impl<'a> Case<'a> {
         self.status().is_some_and(|status| status.state == RunState::Running)
     }
 
+    /// Whether so much processor use, in percent of one, is clearly more than this target's usual. Where nothing usual was
+    /// learnt, it is.
+    pub(crate) fn busier_than_usual(&self, percent: f64) -> bool {
+        const CLEARLY: f64 = 20.0;
+        self.normal.cpu_percent.is_none_or(|usual| percent >= usual + CLEARLY)
+    }
+
     /// What the block counters and the processor time did between the first sample and the last.
     pub(crate) fn flow(&self) -> Option<Flow> {
         let samples = &self.status()?.samples;

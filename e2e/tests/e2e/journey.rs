@@ -59,7 +59,8 @@ async fn recover(night: &Night, browser: &Browser, wedge: Wedge, title: &str, ve
     browser.see(&[title, "Recommended", "This is wrong if"], SOON).await.unwrap();
     browser.shot(&shots(&format!("{picture}-2-triage"))).await.unwrap();
     let docked = format!("details.dock form#{verb}-now");
-    let row = if browser.client.find(fantoccini::Locator::Css(&docked)).await.is_ok() { "details.dock" } else { &*format!("#row-{verb}") }.to_owned();
+    let is_docked = browser.client.find(fantoccini::Locator::Css(&docked)).await.is_ok();
+    let row = if is_docked { "details.dock".to_owned() } else { format!("#row-{verb}") };
     browser.press(&format!("{row} > summary")).await.unwrap();
     browser.shot(&shots(&format!("{picture}-3-confirm"))).await.unwrap();
     browser.press(&format!("{row} button.fire")).await.unwrap();

@@ -77,7 +77,6 @@ fn is_plain(command: &str) -> bool {
 /// The kernel answers, SSH hardly or not, and the guest uses all the processor it gets.
 pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
     let flow = case.flow().filter(|flow| flow.cpu_percent >= SATURATED_PERCENT)?;
-    let usually_so = case.normal.cpu_percent.is_some_and(|usual| usual >= SATURATED_PERCENT / 2.0);
     let starved = match case.login {
         Login::Works(_) => false,
         Login::TimedOut => true,
@@ -85,7 +84,12 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
         Login::Failed(_) | Login::NoDoor => matches!(case.reach, Reach::NoBanner),
     };
     let closed = matches!(case.reach, Reach::Closed);
-    if !starved || closed || usually_so || case.kernel_answers() != Some(true) || !case.running() {
+    // Under the heaviest load even the kernel's own answer waits its turn. A guest that spins in a panic or a lockup is
+    // silent too, and would have said so on a console that is kept.
+    let says_nothing = case.console_is_kept()
+        && [ConsoleSignKind::Panic, ConsoleSignKind::Lockup].into_iter().all(|kind| case.sign(kind).is_none());
+    let alive = case.kernel_answers() == Some(true) || (case.kernel_answers() == Some(false) && says_nothing);
+    if !starved || closed || !case.busier_than_usual(flow.cpu_percent) || !alive || !case.running() {
         return None;
     }
     let ssh =

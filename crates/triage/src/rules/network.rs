@@ -12,13 +12,12 @@ const SPINNING_PERCENT: f64 = 75.0;
 
 pub(super) fn dead(case: &Case<'_>) -> Option<Verdict> {
     let flow = case.flow();
-    let spins = flow.is_some_and(|flow| flow.cpu_percent >= SPINNING_PERCENT);
-    let usually_so = case.normal.cpu_percent.is_some_and(|usual| usual >= SPINNING_PERCENT / 2.0);
+    let spins = flow.is_some_and(|flow| flow.cpu_percent >= SPINNING_PERCENT && case.busier_than_usual(flow.cpu_percent));
     let writes = flow.is_some_and(|flow| flow.writes > 0);
     let other_sign = case.sign(ConsoleSignKind::Panic).or_else(|| case.sign(ConsoleSignKind::Lockup));
     let silent = case.no_banner() && case.kernel_answers() == Some(false) && case.running();
     // Without counters nothing says that the guest lives at all.
-    if !silent || flow.is_none() || other_sign.is_some() || (spins && !usually_so && !writes) {
+    if !silent || flow.is_none() || other_sign.is_some() || (spins && !writes) {
         return None;
     }
     let alive = match flow {
