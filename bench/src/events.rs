@@ -23,7 +23,8 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
     let folder = Folder::make()?;
     let state = folder.0.join("state");
     let server = Server::start(&folder.0, &state, &quiet_fleet(&state))?;
-    let opened = server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
+    let opened =
+        server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
     let id = opened["incident"].as_u64().with_context(|| format!("no incident: {opened}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(first_event(table, &server, id))?;
@@ -128,7 +129,13 @@ async fn first_event(table: &mut Table, server: &Server, id: u64) -> Result<()> 
         samples.push(begun.elapsed());
         poster.answered().await?;
     }
-    table.at_most("message to first event, durable", samples.median().as_secs_f64() * 1000.0, "ms", &samples.words(), 1.0);
+    table.at_most(
+        "message to first event, durable",
+        samples.median().as_secs_f64() * 1000.0,
+        "ms",
+        &samples.words(),
+        1.0,
+    );
     Ok(())
 }
 
@@ -143,7 +150,13 @@ async fn replay(table: &mut Table, server: &Server, id: u64) -> Result<()> {
         until(&mut client, "the-very-last-note").await?;
         samples.push(begun.elapsed());
     }
-    table.at_most("attach and replay of 10,000 events", samples.median().as_secs_f64() * 1000.0, "ms", &samples.words(), 15.0);
+    table.at_most(
+        "attach and replay of 10,000 events",
+        samples.median().as_secs_f64() * 1000.0,
+        "ms",
+        &samples.words(),
+        15.0,
+    );
     Ok(())
 }
 
@@ -174,15 +187,31 @@ async fn fan_out(table: &mut Table, server: &Server, id: u64) -> Result<()> {
     }
     clients.iter().for_each(tokio::task::JoinHandle::abort);
     let floor = bare_fan_out().await?;
-    let beside = format!("ours: {}; a bare loop to as many sockets: p99 {:.1} ms", ours.words(), floor.percentile(0.99).as_secs_f64() * 1000.0);
-    table.at_most("fan-out to 1,000 clients, p99", ours.percentile(0.99).as_secs_f64() * 1000.0, "ms", &beside, 20.0);
+    let beside = format!(
+        "ours: {}; a bare loop to as many sockets: p99 {:.1} ms",
+        ours.words(),
+        floor.percentile(0.99).as_secs_f64() * 1000.0
+    );
+    table.at_most(
+        "fan-out to 1,000 clients, p99",
+        ours.percentile(0.99).as_secs_f64() * 1000.0,
+        "ms",
+        &beside,
+        20.0,
+    );
     table.at_most("memory of an attached client", held, "KiB", "growth of VmRSS over 1,000 of them", 16.0);
     Ok(())
 }
 
-async fn collect(arrivals: &mut mpsc::UnboundedReceiver<Instant>, begun: Instant, samples: &mut Samples) -> Result<()> {
+async fn collect(
+    arrivals: &mut mpsc::UnboundedReceiver<Instant>,
+    begun: Instant,
+    samples: &mut Samples,
+) -> Result<()> {
     for _ in 0..CLIENTS {
-        let at = tokio::time::timeout(Duration::from_secs(10), arrivals.recv()).await.context("a client got nothing")?;
+        let at = tokio::time::timeout(Duration::from_secs(10), arrivals.recv())
+            .await
+            .context("a client got nothing")?;
         samples.push(at.context("no client left")?.saturating_duration_since(begun));
     }
     Ok(())

@@ -44,13 +44,25 @@ fn run(mut command: Command, code: i32) -> Result<()> {
 
 fn refused(table: &mut Table, lab: &Lab, floor: &Path) -> Result<()> {
     let (ours, theirs) = in_turn(300, || run(guard(lab, "reboot"), 77), || run(Command::new(floor), 77))?;
-    table.ratio("guard: a refused request, whole process", &ours.words(), &format!("static C: {}", theirs.words()), ours.ratio(&theirs), 1.5);
+    table.ratio(
+        "guard: a refused request, whole process",
+        &ours.words(),
+        &format!("static C: {}", theirs.words()),
+        ours.ratio(&theirs),
+        1.5,
+    );
     Ok(())
 }
 
 fn status(table: &mut Table, lab: &Lab, floor: &Path) -> Result<()> {
     let (ours, theirs) = in_turn(100, || run(guard(lab, "status"), 0), || run(Command::new(floor), 77))?;
-    table.ratio("guard: `status` with one hypervisor conversation", &ours.words(), &format!("one start: {}", theirs.words()), ours.ratio(&theirs), 2.5);
+    table.ratio(
+        "guard: `status` with one hypervisor conversation",
+        &ours.words(),
+        &format!("one start: {}", theirs.words()),
+        ours.ratio(&theirs),
+        2.5,
+    );
     Ok(())
 }
 
@@ -63,13 +75,20 @@ fn forensics(table: &mut Table, lab: &Lab) -> Result<()> {
         let took = begun.elapsed();
         let text = String::from_utf8_lossy(&output.stdout);
         let parts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let part = parts.filter(|line| line["type"] == "forensics").filter_map(|line| line["millis"].as_u64()).max();
+        let part =
+            parts.filter(|line| line["type"] == "forensics").filter_map(|line| line["millis"].as_u64()).max();
         let part = Duration::from_millis(part.context("no part of forensics came")?);
         whole.push(took);
         longest.push(part);
         over.push(took.saturating_sub(part));
     }
     let beside = format!("longest part: {}", longest.words());
-    table.at_most("guard: forensics beyond its longest part", over.median().as_secs_f64() * 1000.0, "ms", &format!("whole: {}; {beside}", whole.words()), 50.0);
+    table.at_most(
+        "guard: forensics beyond its longest part",
+        over.median().as_secs_f64() * 1000.0,
+        "ms",
+        &format!("whole: {}; {beside}", whole.words()),
+        50.0,
+    );
     Ok(())
 }

@@ -16,7 +16,12 @@ impl Samples {
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short list")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a place in a short list"
+        )]
         let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
         sorted.get(place).copied().unwrap_or_default()
     }
@@ -61,6 +66,8 @@ pub(crate) fn in_turn(
 /// Resident memory of a process in MiB, as the kernel counts it (`VmRSS`).
 pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
     kib.map(|kib| kib / 1024.0).ok_or_else(|| anyhow::anyhow!("process {pid} tells no VmRSS"))
 }

@@ -32,19 +32,32 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
         server.run()?;
         starts.push(begun.elapsed());
     }
-    table.at_most("server: start to first answer", starts.median().as_secs_f64() * 1000.0, "ms", &starts.words(), 50.0);
+    table.at_most(
+        "server: start to first answer",
+        starts.median().as_secs_f64() * 1000.0,
+        "ms",
+        &starts.words(),
+        50.0,
+    );
     let pid = server.pid().context("a running server")?;
     std::thread::sleep(Duration::from_secs(2));
     table.at_most("server: resident memory, idle", resident_mib(pid)?, "MiB", "VmRSS", 15.0);
     incidents(&server, 50, 200)?;
-    table.at_most("server: resident after 50 incidents x 200 events", resident_mib(pid)?, "MiB", "VmRSS", 18.0);
+    table.at_most(
+        "server: resident after 50 incidents x 200 events",
+        resident_mib(pid)?,
+        "MiB",
+        "VmRSS",
+        18.0,
+    );
     health(table, server.address)
 }
 
 /// Opens incidents with so many notes each, and closes them.
 fn incidents(server: &Server, count: usize, notes: usize) -> Result<()> {
     for _ in 0..count {
-        let opened = server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
+        let opened =
+            server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
         let id = opened["incident"].as_u64().with_context(|| format!("no incident: {opened}"))?;
         add_notes(server, id, notes)?;
         server.send(&format!("/api/v1/incidents/{id}/close"), &json!({ "reason": "bench" }))?;
@@ -60,13 +73,18 @@ pub(crate) fn add_notes(server: &Server, id: u64, notes: usize) -> Result<()> {
             .map(|hand| {
                 scope.spawn(move || -> Result<()> {
                     for note in (hand..notes).step_by(HANDS) {
-                        server.send(&format!("/api/v1/incidents/{id}/notes"), &json!({ "text": format!("note {note}: the quick brown fox") }))?;
+                        server.send(
+                            &format!("/api/v1/incidents/{id}/notes"),
+                            &json!({ "text": format!("note {note}: the quick brown fox") }),
+                        )?;
                     }
                     Ok(())
                 })
             })
             .collect();
-        hands.into_iter().try_for_each(|hand| hand.join().unwrap_or_else(|_| anyhow::bail!("a hand fell off")))
+        hands
+            .into_iter()
+            .try_for_each(|hand| hand.join().unwrap_or_else(|_| anyhow::bail!("a hand fell off")))
     })
 }
 
@@ -97,7 +115,13 @@ fn health(table: &mut Table, address: SocketAddr) -> Result<()> {
         Ok(())
     };
     let (mine, floor) = in_turn(2000, || once(&mut ours), || once(&mut bare))?;
-    table.ratio("server: a health request on a held connection", &mine.words(), &format!("bare echo: {}", floor.words()), mine.ratio(&floor), 3.0);
+    table.ratio(
+        "server: a health request on a held connection",
+        &mine.words(),
+        &format!("bare echo: {}", floor.words()),
+        mine.ratio(&floor),
+        3.0,
+    );
     Ok(())
 }
 

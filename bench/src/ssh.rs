@@ -50,22 +50,51 @@ fn compare(table: &mut Table, work: &str, ours: &Samples, who: &str, theirs: &Sa
 }
 
 fn ask(runtime: &Runtime, doors: &Doors) -> Result<()> {
-    let ask = Ask { door: DOOR, command: REQUEST.to_owned(), deadline: Duration::from_secs(10), stdout_limit: 4096 };
+    let ask = Ask {
+        door: DOOR,
+        command: REQUEST.to_owned(),
+        deadline: Duration::from_secs(10),
+        stdout_limit: 4096,
+    };
     let (end, captured) = runtime.block_on(doors.capture(ask));
     ensure!(String::from_utf8_lossy(&captured.stderr).contains("refused"), "{end}");
     Ok(())
 }
 
 fn ssh(lab: &Lab, options: &[&str]) -> Vec<String> {
-    let fixed = ["-F", "none", "-T", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"];
+    let fixed = [
+        "-F",
+        "none",
+        "-T",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "LogLevel=ERROR",
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "IdentityAgent=none",
+    ];
     let mut words: Vec<String> = fixed.iter().chain(options).map(|word| (*word).to_owned()).collect();
-    words.extend(["-i".to_owned(), lab.power_key().display().to_string(), "-p".to_owned(), lab.ssh_port().to_string()]);
+    words.extend([
+        "-i".to_owned(),
+        lab.power_key().display().to_string(),
+        "-p".to_owned(),
+        lab.ssh_port().to_string(),
+    ]);
     words.extend(["root@127.0.0.1".to_owned(), REQUEST.to_owned()]);
     words
 }
 
 fn spawn(words: &[String]) -> Result<()> {
-    let status = Command::new("ssh").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    let status = Command::new("ssh")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
     ensure!(status.code() == Some(77), "ssh ended with {status}");
     Ok(())
 }

@@ -29,15 +29,33 @@ impl Table {
     }
 
     fn push(&mut self, work: &str, ours: &str, beside: &str, result: String, target: String, met: bool) {
-        let row = Row { work: work.to_owned(), ours: ours.to_owned(), beside: beside.to_owned(), result, target, met };
-        let _ = writeln!(std::io::stderr(), "{}: {} beside {}: {} {}", row.work, row.ours, row.beside, row.result, row.target);
+        let row = Row {
+            work: work.to_owned(),
+            ours: ours.to_owned(),
+            beside: beside.to_owned(),
+            result,
+            target,
+            met,
+        };
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}: {} beside {}: {} {}",
+            row.work,
+            row.ours,
+            row.beside,
+            row.result,
+            row.target
+        );
         self.0.push(row);
     }
 
     /// Prints it as Markdown.
     pub(crate) fn print(&self) {
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "| work | ours | beside it, same run | ratio | target | |\n|---|---|---|---|---|---|");
+        let _ = writeln!(
+            out,
+            "| work | ours | beside it, same run | ratio | target | |\n|---|---|---|---|---|---|"
+        );
         for row in &self.0 {
             let verdict = if row.met { "met" } else { "**missed**" };
             let Row { work, ours, beside, result, target, .. } = row;

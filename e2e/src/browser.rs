@@ -79,19 +79,27 @@ impl Browser {
         if look.dark {
             arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
         }
-        let mut options = json!({ "args": arguments });
+        let mut options = serde_json::Map::new();
+        options.insert("args".to_owned(), json!(arguments));
         if !look.javascript {
-            options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
+            options.insert(
+                "prefs".to_owned(),
+                json!({ "profile.managed_default_content_settings.javascript": 2 }),
+            );
         }
         if width < 600 {
-            options["mobileEmulation"] = json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 2.0, "mobile": true, "touch": true } });
+            let metrics =
+                json!({ "width": width, "height": height, "pixelRatio": 2.0, "mobile": true, "touch": true });
+            options.insert("mobileEmulation".to_owned(), json!({ "deviceMetrics": metrics }));
         }
         let mut capabilities = serde_json::Map::new();
-        capabilities.insert("goog:chromeOptions".to_owned(), options);
+        capabilities.insert("goog:chromeOptions".to_owned(), options.into());
         let started = Instant::now();
         let client = loop {
-            let attempt =
-                ClientBuilder::new(HttpConnector::new()).capabilities(capabilities.clone()).connect(&format!("http://127.0.0.1:{port}")).await;
+            let attempt = ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities.clone())
+                .connect(&format!("http://127.0.0.1:{port}"))
+                .await;
             match attempt {
                 Ok(client) => break client,
                 Err(error) if started.elapsed() > Duration::from_secs(20) => {

@@ -76,7 +76,8 @@ fn read_answer(reader: &mut impl BufRead) -> Result<Answer> {
         }
         headers.push(line.trim_end().to_owned());
     }
-    let chunked = headers.iter().any(|line| line.to_ascii_lowercase().starts_with("transfer-encoding: chunked"));
+    let chunked =
+        headers.iter().any(|line| line.to_ascii_lowercase().starts_with("transfer-encoding: chunked"));
     let mut bytes = Vec::new();
     if chunked {
         loop {

@@ -52,7 +52,11 @@ impl Night {
     /// When either does not come up.
     pub fn begin(options: &Options) -> Result<Self> {
         let lab = lab(options)?;
-        let server = Server::start(&lab.directory().join("server"), &lab.directory().join("state"), &lab.fleet_toml()?)?;
+        let server = Server::start(
+            &lab.directory().join("server"),
+            &lab.directory().join("state"),
+            &lab.fleet_toml()?,
+        )?;
         Ok(Self { server, lab })
     }
 

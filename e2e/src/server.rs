@@ -38,7 +38,8 @@ pub fn binary() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let test = std::env::current_exe()?;
-    let beside = test.ancestors().find_map(|folder| Some(folder.join("breakglass")).filter(|path| path.is_file()));
+    let beside =
+        test.ancestors().find_map(|folder| Some(folder.join("breakglass")).filter(|path| path.is_file()));
     beside.context("no built `breakglass` beside the test; run `cargo xtask test`")
 }
 
@@ -131,7 +132,14 @@ impl Server {
     pub fn send(&self, path: &str, body: &serde_json::Value) -> Result<Answer> {
         let bearer = format!("Bearer {}", self.token);
         let body = body.to_string();
-        http::request(self.address, "POST", path, &[("Authorization", &bearer)], Some(("application/json", &body)), REQUEST)
+        http::request(
+            self.address,
+            "POST",
+            path,
+            &[("Authorization", &bearer)],
+            Some(("application/json", &body)),
+            REQUEST,
+        )
     }
 
     /// Runs the built binary on the same fleet file and gives its exit code, output and error output.
@@ -158,7 +166,12 @@ impl Drop for Server {
 /// Output and error output of the binary, given one line of input.
 fn made(binary: &Path, arguments: &[&str], input: &str) -> Result<(String, String)> {
     let mut command = Command::new(binary);
-    let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         use std::io::Write as _;
         // A command that reads nothing may have ended already.

@@ -237,7 +237,7 @@ fn observed(target: &str, state: &TargetState, before: Option<Health>) -> Told {
         Some(turn) => Told::new(RowKind::Observed, "", turn).and(sentence(&state.sentence)),
         None => Told::new(RowKind::Observed, "", sentence(&state.sentence)),
     };
-    match state.wedge {
+    match state.wedge.filter(|wedge| !state.sentence.contains(wedge.title())) {
         Some(wedge) => told.and(format!("It looks like this: {}.", wedge.title())),
         None => told,
     }
@@ -254,15 +254,19 @@ fn triaged(target: &str, triage: &Triage) -> Told {
         Action::Nothing => "Nothing needs to be done.".to_owned(),
         Action::Look => "A person has to look: the evidence does not say.".to_owned(),
     };
-    let mut told =
-        Told::new(RowKind::Observed, &format!("triage, by rules alone, {}", duration(triage.millis)), named)
-            .and(sentence(&triage.summary))
-            .and(advice)
-            .and(sentence(&triage.because))
-            .when(!triage.wrong_if.is_empty(), || {
-                format!("This is wrong if {}", sentence_tail(&triage.wrong_if))
-            })
-            .health(triage.health);
+    let label = format!("triage, by rules alone, {}", duration(triage.millis));
+    // Most summaries begin with the wedge's name; it is not said twice.
+    let told = match triage.wedge {
+        Some(wedge) if triage.summary.starts_with(wedge.title()) => {
+            Told::new(RowKind::Observed, &label, sentence(&triage.summary))
+        }
+        _ => Told::new(RowKind::Observed, &label, named).and(sentence(&triage.summary)),
+    };
+    let mut told = told
+        .and(advice)
+        .and(sentence(&triage.because))
+        .when(!triage.wrong_if.is_empty(), || format!("This is wrong if {}", sentence_tail(&triage.wrong_if)))
+        .health(triage.health);
     told.detail.extend(triage.findings.iter().map(|finding| format!("{}: {}", finding.label, finding.seen)));
     told
 }

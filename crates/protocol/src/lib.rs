@@ -15,15 +15,15 @@ mod timestamp;
 mod verb;
 
 pub use facts::{
-    BlockedTask, ClockFacts, Facts, FailedUnit, Filesystem, LoadFacts, MemoryFacts, Part, PressureFacts, PressureLine,
-    SyncProbe,
+    BlockedTask, ClockFacts, Facts, FailedUnit, Filesystem, LoadFacts, MemoryFacts, Part, PressureFacts,
+    PressureLine, SyncProbe,
 };
 pub use line::{EndedBy, Line, Outcome, PartOutcome, Phase, parse_line, render_line};
 pub use refusal::{Refusal, Rule};
 pub use request::{JSON_PREFIX, PowerRequest, parse_power};
 pub use status::{
-    BlockCounters, BlockSample, ConsoleSign, ConsoleSignKind, LastOperation, LockState, ProcessIdentity, RunState,
-    RunningJob, StagedChange, Status, Step,
+    BlockCounters, BlockSample, ConsoleSign, ConsoleSignKind, LastOperation, LockState, ProcessIdentity,
+    RunState, RunningJob, StagedChange, Status, Step,
 };
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use verb::{OperationId, Verb, VmName};

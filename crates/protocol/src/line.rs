@@ -156,7 +156,8 @@ pub enum Line {
 /// reader treats it as unreadable.
 #[must_use]
 pub fn render_line(line: &Line) -> String {
-    serde_json::to_string(line).unwrap_or_else(|error| format!("{{\"type\":\"unreadable\",\"error\":\"{error}\"}}"))
+    serde_json::to_string(line)
+        .unwrap_or_else(|error| format!("{{\"type\":\"unreadable\",\"error\":\"{error}\"}}"))
 }
 
 /// Reads one line.

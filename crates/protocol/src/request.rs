@@ -45,7 +45,11 @@ pub fn parse_power(raw: &[u8], vms: &[VmName]) -> Result<PowerRequest, Refusal> 
         return refuse(Rule::Length, format!("the request has {} bytes", raw.len()));
     }
     if raw.iter().any(|b| b.is_ascii_control()) || std::str::from_utf8(raw).is_err() {
-        let reason = if raw.ends_with(b"\n") { "the request ends with a line break" } else { "the request has control or invalid bytes" };
+        let reason = if raw.ends_with(b"\n") {
+            "the request ends with a line break"
+        } else {
+            "the request has control or invalid bytes"
+        };
         return refuse(Rule::Bytes, reason.to_owned());
     }
     let (json, words) = match raw.strip_prefix(JSON_PREFIX.as_bytes()) {
@@ -129,7 +133,12 @@ mod tests {
             (b"status devvm ", &two, Rule::UnknownVm),
             (&[b'A'; 131_000], &one, Rule::Length),
         ] {
-            assert_eq!(parse_power(raw, vms).map_err(|refusal| refusal.rule), Err(rule), "{}", raw.escape_ascii());
+            assert_eq!(
+                parse_power(raw, vms).map_err(|refusal| refusal.rule),
+                Err(rule),
+                "{}",
+                raw.escape_ascii()
+            );
         }
     }
 }

@@ -75,7 +75,8 @@ fn parse(text: &str) -> Option<Timestamp> {
     let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [year, month, day] = fields(date, '-')?;
     let [hour, minute, second] = fields(clock, ':')?;
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
+    let in_range =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     if !in_range || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -150,7 +151,14 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_utc_time() {
-        for text in ["", "2026-11-22", "2026-13-01T00:00:00Z", "2026-11-22T03:08:40", "2026-11-22T03:08:4xZ", "a-b-cTd:e:fZ"] {
+        for text in [
+            "",
+            "2026-11-22",
+            "2026-13-01T00:00:00Z",
+            "2026-11-22T03:08:40",
+            "2026-11-22T03:08:4xZ",
+            "a-b-cTd:e:fZ",
+        ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
     }

@@ -80,7 +80,10 @@ impl VmName {
         if first && rest && text.len() <= 63 {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!("`{}` is not a VM name: lower-case letters, digits, `.`, `_`, `-`; at most 63", text.escape_debug()))
+            Err(format!(
+                "`{}` is not a VM name: lower-case letters, digits, `.`, `_`, `-`; at most 63",
+                text.escape_debug()
+            ))
         }
     }
 

@@ -41,7 +41,11 @@ fn await_step(night: &Night, step: &str) -> bool {
     let log = night.lab.directory().join("guard-state");
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(20) {
-        let out = Command::new("grep").args(["-rlE", &format!("\"phase\":\"{step}\""), "--include=*.jsonl"]).arg(&log).output().unwrap();
+        let out = Command::new("grep")
+            .args(["-rlE", &format!("\"phase\":\"{step}\""), "--include=*.jsonl"])
+            .arg(&log)
+            .output()
+            .unwrap();
         if String::from_utf8_lossy(&out.stdout).lines().count() > finished_logs(night) {
             return true;
         }
@@ -53,7 +57,11 @@ fn await_step(night: &Night, step: &str) -> bool {
 /// How many operations of the guard have ended.
 fn finished_logs(night: &Night) -> usize {
     let log = night.lab.directory().join("guard-state");
-    let out = Command::new("grep").args(["-rlE", "\"type\":\"finished\"", "--include=*.jsonl"]).arg(&log).output().unwrap();
+    let out = Command::new("grep")
+        .args(["-rlE", "\"type\":\"finished\"", "--include=*.jsonl"])
+        .arg(&log)
+        .output()
+        .unwrap();
     String::from_utf8_lossy(&out.stdout).lines().count()
 }
 
@@ -72,11 +80,17 @@ fn holds(night: &Night, what: &str, starts: usize, cycles: usize) {
         let events = journal(night);
         if count(&events, "verb-finished") >= cycles {
             assert_eq!(count(&events, "verb-pressed"), cycles, "{what}: presses");
-            let finished: Vec<_> = events.iter().filter(|event| event["body"]["kind"] == "verb-finished").collect();
+            let finished: Vec<_> =
+                events.iter().filter(|event| event["body"]["kind"] == "verb-finished").collect();
             assert_eq!(finished.last().unwrap()["body"]["outcome"], "done", "{what}: {finished:#?}");
             break;
         }
-        assert!(started.elapsed() < BOOT, "{what}: {} of {cycles} finished\n{}", count(&events, "verb-finished"), night.server.log());
+        assert!(
+            started.elapsed() < BOOT,
+            "{what}: {} of {cycles} finished\n{}",
+            count(&events, "verb-finished"),
+            night.server.log()
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     let (code, _, error) = night.server.cli(&["journal", "verify"]).unwrap();

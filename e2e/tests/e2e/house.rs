@@ -42,7 +42,9 @@ fn shipped() -> Vec<PathBuf> {
     sources(&root().join("crates"))
         .into_iter()
         .filter(|path| path.components().any(|part| part.as_os_str() == "src"))
-        .filter(|path| !path.ends_with("tests.rs") && !path.components().any(|part| part.as_os_str() == "tests"))
+        .filter(|path| {
+            !path.ends_with("tests.rs") && !path.components().any(|part| part.as_os_str() == "tests")
+        })
         .collect()
 }
 
@@ -118,7 +120,8 @@ fn the_pure_crates_read_no_clock_and_do_no_io() {
 fn the_guard_has_no_async_no_tcp_and_no_shell() {
     for path in shipped().into_iter().filter(|path| in_room(path, "guard")) {
         let text = production(&path);
-        for word in ["async fn", "TcpStream", "TcpListener", "ToSocketAddrs", "\"sh\"", "/bin/sh", "\"bash\""] {
+        for word in ["async fn", "TcpStream", "TcpListener", "ToSocketAddrs", "\"sh\"", "/bin/sh", "\"bash\""]
+        {
             assert!(!text.contains(word), "{} has {word}", path.display());
         }
     }
@@ -128,7 +131,11 @@ fn the_guard_has_no_async_no_tcp_and_no_shell() {
 fn the_pages_know_neither_lab_nor_provision() {
     for path in shipped().into_iter().filter(|path| in_room(path, "web")) {
         let text = production(&path);
-        assert!(!text.contains("breakglass_lab") && !text.contains("breakglass_provision"), "{}", path.display());
+        assert!(
+            !text.contains("breakglass_lab") && !text.contains("breakglass_provision"),
+            "{}",
+            path.display()
+        );
     }
 }
 

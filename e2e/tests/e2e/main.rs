@@ -3,7 +3,6 @@
 //! `cargo xtask test` sets up what these need and runs them; with `--full` (`BREAKGLASS_FULL=1`) the loops run as often
 //! as it takes to trust them.
 
-
 mod crash;
 mod house;
 mod journey;

@@ -5,7 +5,6 @@ use breakglass_lab::{Options, Wedge};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-
 fn press(night: &Night, verb: &str, body: &Value) -> (u16, Value) {
     let answer = night.server.send(&format!("/api/v1/targets/devvm/verbs/{verb}"), body).unwrap();
     (answer.status, answer.json().unwrap())
@@ -43,7 +42,8 @@ fn two_who_press_cycle_together_share_one_operation() {
     println!("{first:?}\n{second:?}");
     assert_eq!(first.1["operation"], second.1["operation"], "{first:?} {second:?}");
     assert!(first.1["operation"].is_string(), "{first:?}");
-    let joined: Vec<bool> = [&first, &second].iter().map(|(_, answer)| answer["joined"].as_bool().unwrap()).collect();
+    let joined: Vec<bool> =
+        [&first, &second].iter().map(|(_, answer)| answer["joined"].as_bool().unwrap()).collect();
     assert_eq!(joined.iter().filter(|joined| **joined).count(), 1, "{joined:?}");
     await_events(&night, "verb-finished", 2);
     night.vm().unwrap().await_banner(BOOT).unwrap();

@@ -78,11 +78,17 @@ fn decoded(cell: &str) -> Option<String> {
 #[test]
 fn the_servers_memory_holds_no_private_key_while_it_works() {
     let night = Night::begin(&brisk()).unwrap();
-    let ran = night.server.send("/api/v1/targets/devvm/commands", &serde_json::json!({ "command": "true" })).unwrap();
+    let ran = night
+        .server
+        .send("/api/v1/targets/devvm/commands", &serde_json::json!({ "command": "true" }))
+        .unwrap();
     assert!(ran.status < 300, "{}", ran.body);
     let pid = night.server.pid().unwrap();
     let memory = memory(pid);
-    assert!(find(&memory, night.server.token.as_bytes()).is_some() || find(&memory, b"devvm").is_some(), "the search finds what is there");
+    assert!(
+        find(&memory, night.server.token.as_bytes()).is_some() || find(&memory, b"devvm").is_some(),
+        "the search finds what is there"
+    );
     for key in [night.lab.power_key(), night.lab.repair_key()] {
         let text = std::fs::read_to_string(key).unwrap();
         let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
@@ -117,7 +123,10 @@ fn find(memory: &[u8], needle: &[u8]) -> Option<usize> {
 fn edited_history_is_noticed() {
     let mut night = Night::begin(&brisk()).unwrap();
     let (_, head, _) = night.server.cli(&["journal", "head"]).unwrap();
-    let noted = night.server.send("/api/v1/incidents", &serde_json::json!({ "target": "devvm", "reason": "a test" })).unwrap();
+    let noted = night
+        .server
+        .send("/api/v1/incidents", &serde_json::json!({ "target": "devvm", "reason": "a test" }))
+        .unwrap();
     assert!(noted.status < 300, "{}", noted.body);
     night.server.kill();
     assert_eq!(night.server.cli(&["journal", "verify", "--head", head.trim()]).unwrap().0, Some(0));
@@ -131,8 +140,15 @@ fn edited_history_is_noticed() {
     assert!(error.contains("does not hold"), "{error}");
 
     let record = night.lab.directory().join("record");
-    let file = std::fs::read_dir(&record).unwrap().flatten().find(|entry| entry.path().extension().is_some_and(|it| it == "jsonl")).unwrap().path();
-    let verify = || std::process::Command::new(night.lab.guard()).args(["record", "verify"]).arg(&file).output().unwrap();
+    let file = std::fs::read_dir(&record)
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.path().extension().is_some_and(|it| it == "jsonl"))
+        .unwrap()
+        .path();
+    let verify = || {
+        std::process::Command::new(night.lab.guard()).args(["record", "verify"]).arg(&file).output().unwrap()
+    };
     assert!(verify().status.success(), "{:?}", verify());
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("\"allow\"", "\"deny\"", 1)).unwrap();

@@ -87,7 +87,9 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
     // Under the heaviest load even the kernel's own answer waits its turn. A guest that spins in a panic or a lockup is
     // silent too, and would have said so on a console that is kept.
     let says_nothing = case.console_is_kept()
-        && [ConsoleSignKind::Panic, ConsoleSignKind::Lockup].into_iter().all(|kind| case.sign(kind).is_none());
+        && [ConsoleSignKind::Panic, ConsoleSignKind::Lockup]
+            .into_iter()
+            .all(|kind| case.sign(kind).is_none());
     let alive = case.kernel_answers() == Some(true) || (case.kernel_answers() == Some(false) && says_nothing);
     if !starved || closed || !case.busier_than_usual(flow.cpu_percent) || !alive || !case.running() {
         return None;

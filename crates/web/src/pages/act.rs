@@ -14,8 +14,10 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
     let target = context.target;
     let running = view.and_then(|view| view.running.as_ref());
     let kept = view.and_then(|view| view.triage.as_ref());
-    // A triage of before the incident, or of another way in, is as good as the one that is kept: the newest counts.
-    let triage = [kept, target.triage.as_deref()].into_iter().flatten().max_by_key(|triage| triage.at);
+    // A triage that another way in asked for is as good as the one that is kept, and the newest counts; but what was seen
+    // before the target came into its present state says nothing of it.
+    let asked = target.triage.as_deref().filter(|triage| target.since.is_none_or(|since| triage.at >= since));
+    let triage = [kept, asked].into_iter().flatten().max_by_key(|triage| triage.at);
     html! {
         div #act.stack.act data-part {
             @if let Some(running) = running {

@@ -95,7 +95,9 @@ fn alarm(target: &TargetView, now: Timestamp) -> Markup {
             div.in.halves {
                 div {
                     h2.name #(id) { (target.name) }
-                    p { @if let Some(wedge) = target.wedge { b { (wedge.title()) ". " } } (words::sentence(&target.sentence)) }
+                    p { @if let Some(wedge) = target.wedge.filter(|wedge| !target.sentence.contains(wedge.title())) {
+                            b { (wedge.title()) ". " } }
+                        (words::sentence(&target.sentence)) }
                     @if let Some(running) = &target.running {
                         p.small { span.lamp.work { (words::clean(&running.by)) "’s " (running.verb) } " since " (moment(running.since, now)) }
                     }
