@@ -25,7 +25,10 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
     let server = Server::start(&folder.0, &state, &quiet_fleet(&state))?;
     let opened =
         server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
-    let id = opened["incident"].as_u64().with_context(|| format!("no incident: {opened}"))?;
+    let id = opened
+        .get("incident")
+        .and_then(serde_json::Value::as_u64)
+        .with_context(|| format!("no incident: {opened}"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(first_event(table, &server, id))?;
     runtime.block_on(fan_out(table, &server, id))?;

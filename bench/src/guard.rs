@@ -75,8 +75,10 @@ fn forensics(table: &mut Table, lab: &Lab) -> Result<()> {
         let took = begun.elapsed();
         let text = String::from_utf8_lossy(&output.stdout);
         let parts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let part =
-            parts.filter(|line| line["type"] == "forensics").filter_map(|line| line["millis"].as_u64()).max();
+        let part = parts
+            .filter(|line| line.get("type").is_some_and(|it| it == "forensics"))
+            .filter_map(|line| line.get("millis")?.as_u64())
+            .max();
         let part = Duration::from_millis(part.context("no part of forensics came")?);
         whole.push(took);
         longest.push(part);

@@ -58,7 +58,10 @@ fn incidents(server: &Server, count: usize, notes: usize) -> Result<()> {
     for _ in 0..count {
         let opened =
             server.send("/api/v1/incidents", &json!({ "target": "devvm", "reason": "bench" }))?.json()?;
-        let id = opened["incident"].as_u64().with_context(|| format!("no incident: {opened}"))?;
+        let id = opened
+            .get("incident")
+            .and_then(serde_json::Value::as_u64)
+            .with_context(|| format!("no incident: {opened}"))?;
         add_notes(server, id, notes)?;
         server.send(&format!("/api/v1/incidents/{id}/close"), &json!({ "reason": "bench" }))?;
     }

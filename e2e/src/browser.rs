@@ -147,6 +147,11 @@ impl Browser {
     pub async fn press(&self, css: &str) -> Result<()> {
         for element in self.client.find_all(Locator::Css(css)).await? {
             if element.is_displayed().await.unwrap_or(false) {
+                // Away from the bars at the edges, as a thumb scrolls; a page without scripts scrolls by itself.
+                let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+                if let Ok(argument) = serde_json::to_value(&element) {
+                    let _ = self.client.execute(script, vec![argument]).await;
+                }
                 element.click().await.with_context(|| format!("pressing {css}"))?;
                 return Ok(());
             }

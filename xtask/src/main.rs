@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         ["ci"] => stages::lint().and_then(|()| stages::test(false)),
         ["lint"] => stages::lint(),
         ["bench", rows @ ..] => stages::bench(rows),
-        ["setup"] => setup::install(),
+        ["setup"] => setup::install(setup::Wanted::Tests),
         ["guard"] => stages::guard().map(|path| println!("{}", path.display())),
         ["image"] => stages::image(true),
         ["env"] => stages::env(),

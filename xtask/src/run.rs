@@ -27,7 +27,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 pub(crate) fn run(what: &str, mut command: Command) -> Result<()> {
     eprintln!("xtask: {what}");
     let begun = Instant::now();
-    let status = command.status().with_context(|| format!("{what}: cannot start {:?}", command.get_program()))?;
+    let status =
+        command.status().with_context(|| format!("{what}: cannot start {:?}", command.get_program()))?;
     ensure!(status.success(), "{what}: {status}");
     eprintln!("xtask: {what}: {:.1} s", begun.elapsed().as_secs_f64());
     Ok(())

@@ -1,7 +1,7 @@
 //! The stages that the commands are made of.
 
 use crate::run::{cargo, command, root, run};
-use crate::setup;
+use crate::setup::{self, Wanted};
 use anyhow::{Result, ensure};
 use breakglass_lab::{GUARD_VARIABLE, Image, LAB_DIR_VARIABLE};
 use std::path::PathBuf;
@@ -18,7 +18,16 @@ const GUARD_LIMIT: u64 = 2 * 1024 * 1024;
 
 /// Builds the static guard in a target directory of its own, so that its flags and profile never disturb the other builds.
 pub(crate) fn guard() -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--quiet", "--profile", "guard", "--package", "breakglass-guard", "--target", TARGET]);
+    let mut build = cargo(&[
+        "build",
+        "--quiet",
+        "--profile",
+        "guard",
+        "--package",
+        "breakglass-guard",
+        "--target",
+        TARGET,
+    ]);
     build.args(["--target-dir", "target/guard"]).env("RUSTFLAGS", STATIC);
     run("building the static guard", build)?;
     let path = root().join("target/guard").join(TARGET).join("guard/breakglass-guard");
@@ -60,7 +69,7 @@ pub(crate) fn lint() -> Result<()> {
 
 /// Everything that the tests need, then the tests.
 pub(crate) fn test(full: bool) -> Result<()> {
-    setup::install()?;
+    setup::install(Wanted::Tests)?;
     let guard = guard()?;
     image(false)?;
     run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins"]))?;
@@ -76,17 +85,20 @@ pub(crate) fn test(full: bool) -> Result<()> {
 
 /// Every figure beside its comparison.
 pub(crate) fn bench(rows: &[&str]) -> Result<()> {
-    setup::install()?;
+    setup::install(Wanted::Tests)?;
     let guard = guard()?;
     image(false)?;
-    run("building", cargo(&["build", "--quiet", "--release", "--package", "breakglass", "--package", "breakglass-bench"]))?;
+    run(
+        "building",
+        cargo(&["build", "--quiet", "--release", "--package", "breakglass", "--package", "breakglass-bench"]),
+    )?;
     let bench = root().join("target/release/breakglass-bench");
     run("bench", with_lab(command(&bench.to_string_lossy(), rows), &guard))
 }
 
 /// The lab and the server, until Ctrl-C.
 pub(crate) fn demo(rest: &[&str]) -> Result<()> {
-    setup::install()?;
+    setup::install(Wanted::Lab)?;
     let guard = guard()?;
     image(false)?;
     run("building", cargo(&["build", "--quiet", "--release", "--package", "breakglass"]))?;

@@ -22,7 +22,8 @@ pub(crate) struct Individual<'a> {
 impl Individual<'_> {
     /// Writes the whole initramfs: the shared part and this one behind it.
     pub(crate) fn write(&self, shared: &Path, to: &Path) -> Result<()> {
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let read =
+            |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         let mut archive = Cpio::default();
         archive.file("etc/hostname", 0o644, 0, format!("{}\n", self.name).as_bytes());
         archive.file("etc/hosts", 0o644, 0, format!("127.0.0.1 localhost {}\n", self.name).as_bytes());

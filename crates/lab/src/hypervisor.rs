@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// How patient the guard of a lab is, in seconds; the defaults are the guard's own.
@@ -45,7 +46,8 @@ impl Hypervisor {
         let directory = site.directory().to_path_buf();
         // A copy: the forced command must name a program that only root can replace.
         let own_guard = directory.join("breakglass-guard");
-        std::fs::copy(guard, &own_guard).with_context(|| format!("cannot copy the guard {}", guard.display()))?;
+        std::fs::copy(guard, &own_guard)
+            .with_context(|| format!("cannot copy the guard {}", guard.display()))?;
         std::fs::set_permissions(&own_guard, std::fs::Permissions::from_mode(0o755))?;
         let hypervisor = Self {
             ssh_port: free_port()?,
@@ -78,9 +80,11 @@ impl Hypervisor {
         std::fs::write(&configuration, self.sshd_config(&authorized))?;
         std::fs::create_dir_all("/run/sshd").context("sshd wants its empty directory /run/sshd")?;
         let log = std::fs::File::create(self.directory.join("sshd.log"))?;
-        let mut command = process::command("/usr/sbin/sshd", &["-D", "-e", "-f", &configuration.to_string_lossy()]);
+        let mut command =
+            process::command("/usr/sbin/sshd", &["-D", "-e", "-f", &configuration.to_string_lossy()]);
         command.stdout(log.try_clone()?).stderr(log);
-        self.sshd = Some(command.spawn().context("cannot start sshd; `cargo xtask setup` installs openssh-server")?);
+        self.sshd =
+            Some(command.spawn().context("cannot start sshd; `cargo xtask setup` installs openssh-server")?);
         let until = std::time::Instant::now() + Duration::from_secs(5);
         while !matches!(crate::banner::ask(self.ssh_port, Duration::from_secs(1)), crate::Banner::Shown(_)) {
             if std::time::Instant::now() > until {
@@ -98,7 +102,10 @@ impl Hypervisor {
         writeln!(text, "state_dir = {:?}\n\n[record]\ndir = {:?}\n", at("guard-state"), at("record"))?;
         writeln!(text, "[power]\nbackend = \"qmp\"")?;
         let Patience { grace, stop_grace, kill_wait, forensics } = patience;
-        writeln!(text, "grace_seconds = {grace}\nstop_grace_seconds = {stop_grace}\nkill_wait_seconds = {kill_wait}")?;
+        writeln!(
+            text,
+            "grace_seconds = {grace}\nstop_grace_seconds = {stop_grace}\nkill_wait_seconds = {kill_wait}"
+        )?;
         if let [vm] = vms {
             writeln!(text, "vm = {}\nname = {:?}\n\n[power.qmp]", vm.number(), vm.name())?;
             write_machine(&mut text, vm)?;
@@ -150,9 +157,13 @@ impl Drop for Hypervisor {
 }
 
 fn write_machine(text: &mut String, vm: &Vm) -> Result<()> {
-    for (key, suffix) in
-        [("socket", "qmp"), ("pid_file", "pid"), ("console", "console"), ("lock_file", "lock"), ("log", "log")]
-    {
+    for (key, suffix) in [
+        ("socket", "qmp"),
+        ("pid_file", "pid"),
+        ("console", "console"),
+        ("lock_file", "lock"),
+        ("log", "log"),
+    ] {
         writeln!(text, "{key} = {:?}", vm.file(suffix).to_string_lossy())?;
     }
     writeln!(text, "command = [\"/bin/sh\", {:?}]", vm.file("launch").to_string_lossy())?;
@@ -176,12 +187,27 @@ pub(crate) fn fingerprint(key: &Path) -> Result<String> {
         Duration::from_secs(20),
     )?;
     let word = answer.stdout.split_whitespace().find(|word| word.starts_with("SHA256:"));
-    word.map(str::to_owned).with_context(|| format!("ssh-keygen shows no fingerprint for {}", public.display()))
+    word.map(str::to_owned)
+        .with_context(|| format!("ssh-keygen shows no fingerprint for {}", public.display()))
 }
 
-/// A port of the loopback that nobody has right now.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// A port of the loopback that nobody has right now and that the kernel gives to nobody by itself: below the range from
+/// which outgoing connections take theirs (32768 by default), so that it is still free when a VM is started anew.
+///
+/// # Errors
+/// All ten thousand that it tries are taken.
+pub fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    let own = u16::try_from(std::process::id() % 97).unwrap_or(0) * 101;
+    for _ in 0..COUNT {
+        let port = FIRST + own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of the loopback between {FIRST} and {} is free", FIRST + COUNT)
 }
 
 /// A `known_hosts` file that holds the hypervisor's key and nothing else.

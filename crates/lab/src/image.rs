@@ -30,22 +30,31 @@ const MODULES: [&str; 11] = [
     "drivers/acpi/button.ko",
 ];
 /// Path in the guest, permissions, content.
-const FILES: [(&str, u32, &str); 17] = [
+const FILES: [(&str, u32, &str); 18] = [
     ("etc/inittab", 0o644, include_str!("../guest/inittab")),
     ("lab/boot", 0o755, include_str!("../guest/boot")),
     ("lab/workload", 0o755, include_str!("../guest/workload")),
     ("lab/control", 0o755, include_str!("../guest/control")),
     ("lab/powerdown", 0o755, include_str!("../guest/powerdown")),
     ("lab/memory-hog", 0o755, include_str!("../guest/memory-hog")),
+    ("lab/runaway", 0o755, include_str!("../guest/runaway")),
     ("lab/busy-loop", 0o755, include_str!("../guest/busy-loop")),
     ("etc/acpi/PWRF/00000080", 0o755, "#!/bin/sh\nexec /lab/powerdown\n"),
     ("etc/passwd", 0o644, include_str!("../guest/passwd")),
     ("etc/group", 0o644, "root:x:0:\ntty:x:5:\nbreakglass:x:1000:\nnogroup:x:65534:\n"),
     // `*` and not `!`: no password opens the account, and sshd does not take it for locked either.
-    ("etc/shadow", 0o600, "root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\nbreakglass:*:19000:0:99999:7:::\n"),
+    (
+        "etc/shadow",
+        0o600,
+        "root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\nbreakglass:*:19000:0:99999:7:::\n",
+    ),
     ("etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
     ("etc/hosts", 0o644, "127.0.0.1 localhost\n"),
-    ("etc/sudoers", 0o440, "Defaults !syslog\nroot ALL=(ALL:ALL) ALL\nbreakglass ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+    (
+        "etc/sudoers",
+        0o440,
+        "Defaults !syslog\nroot ALL=(ALL:ALL) ALL\nbreakglass ALL=(ALL:ALL) NOPASSWD: ALL\n",
+    ),
     ("etc/pam.d/sudo", 0o644, include_str!("../guest/pam")),
     ("etc/pam.d/other", 0o644, include_str!("../guest/pam")),
     ("etc/ssh/sshd_config", 0o644, include_str!("../guest/sshd_config")),
@@ -147,7 +156,8 @@ impl Sources {
 
     fn initramfs(&self) -> Result<Vec<u8>> {
         let mut archive = Cpio::default();
-        for directory in ["proc", "sys", "dev", "run", "data", "root", "mnt", "usr/bin", "usr/sbin", "sbin", "var/log"]
+        for directory in
+            ["proc", "sys", "dev", "run", "data", "root", "mnt", "usr/bin", "usr/sbin", "sbin", "var/log"]
         {
             archive.directory(directory, 0o755, 0);
         }
@@ -155,8 +165,10 @@ impl Sources {
         // The kernel opens the console before anything has mounted /dev.
         archive.device("dev/console", 0o600, 5, 1);
         archive.file("bin/busybox", 0o755, 0, &read(&self.busybox)?);
-        let applets =
-            process::must(process::command(&self.busybox.to_string_lossy(), &["--list"]), Duration::from_secs(10))?;
+        let applets = process::must(
+            process::command(&self.busybox.to_string_lossy(), &["--list"]),
+            Duration::from_secs(10),
+        )?;
         for applet in applets.stdout.lines().filter(|applet| *applet != "busybox") {
             archive.link(&format!("bin/{applet}"), "busybox");
         }
@@ -186,19 +198,28 @@ fn programs(tree: &Path) -> Result<Vec<Taken>> {
         .into_iter()
         .find(|path| tree.join(path).is_dir())
         .context("the package sudo holds no plugins")?;
-    let permit = ["/usr/lib/x86_64-linux-gnu/security/pam_permit.so", "/lib/x86_64-linux-gnu/security/pam_permit.so"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file())
-        .context("pam_permit.so is missing; it belongs to the package libpam-modules")?;
+    let permit =
+        ["/usr/lib/x86_64-linux-gnu/security/pam_permit.so", "/lib/x86_64-linux-gnu/security/pam_permit.so"]
+            .into_iter()
+            .find(|path| Path::new(path).is_file())
+            .context("pam_permit.so is missing; it belongs to the package libpam-modules")?;
     let mut taken = vec![
         Taken { from: SSHD.into(), to: "usr/sbin/sshd".into(), permissions: 0o755 },
         Taken { from: tree.join("usr/bin/sudo"), to: "usr/bin/sudo".into(), permissions: 0o4755 },
-        Taken { from: permit.into(), to: "lib/x86_64-linux-gnu/security/pam_permit.so".into(), permissions: 0o644 },
+        Taken {
+            from: permit.into(),
+            to: "lib/x86_64-linux-gnu/security/pam_permit.so".into(),
+            permissions: 0o644,
+        },
     ];
     // From OpenSSH 9.8 on the listener starts a second program for each session.
     let session = Path::new("/usr/lib/openssh/sshd-session");
     if session.is_file() {
-        taken.push(Taken { from: session.into(), to: "usr/lib/openssh/sshd-session".into(), permissions: 0o755 });
+        taken.push(Taken {
+            from: session.into(),
+            to: "usr/lib/openssh/sshd-session".into(),
+            permissions: 0o755,
+        });
     }
     taken.push(Taken {
         from: tree.join(sudo_libraries).join("sudoers.so"),

@@ -79,7 +79,8 @@ impl Lab {
     /// # Errors
     /// The variables that `cargo xtask test` sets are missing, and as [`Lab::raise`].
     pub fn from_environment(options: &Options) -> Result<Self> {
-        let (lab_dir, guard) = prepared(std::env::var_os(LAB_DIR_VARIABLE), std::env::var_os(GUARD_VARIABLE))?;
+        let (lab_dir, guard) =
+            prepared(std::env::var_os(LAB_DIR_VARIABLE), std::env::var_os(GUARD_VARIABLE))?;
         Self::raise(&Image::ensure(&lab_dir, false)?, &guard, options)
     }
 
@@ -194,7 +195,8 @@ impl Lab {
     /// # Errors
     /// A key's fingerprint cannot be read.
     pub fn fleet_toml(&self) -> Result<String> {
-        let guests = self.vms.iter().map(|vm| Ok((vm, fingerprint(vm.host_key())?))).collect::<Result<Vec<_>>>()?;
+        let guests =
+            self.vms.iter().map(|vm| Ok((vm, fingerprint(vm.host_key())?))).collect::<Result<Vec<_>>>()?;
         fleet_file::render(&self.hypervisor, &fingerprint(&self.hypervisor.host_key)?, &guests)
     }
 

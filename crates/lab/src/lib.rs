@@ -25,6 +25,7 @@ mod vm;
 mod wedge;
 
 pub use banner::Banner;
+pub use hypervisor::free_port;
 pub use image::Image;
 pub use lab::{GUARD_VARIABLE, LAB_DIR_VARIABLE, Lab, Options, VmOptions};
 pub use process::{Finished, alive, identity};

@@ -73,7 +73,8 @@ fn cached(cache: &Path, package: &str) -> Result<Option<String>> {
 
 fn fetch(cache: &Path, package: &str) -> Result<String> {
     let real = if package.contains('*') { resolve(package)? } else { package.to_owned() };
-    let mut command = process::command("apt-get", &["download", "-qq", "-o", "APT::Sandbox::User=root", &real]);
+    let mut command =
+        process::command("apt-get", &["download", "-qq", "-o", "APT::Sandbox::User=root", &real]);
     command.current_dir(cache);
     process::must(command, DOWNLOAD).with_context(|| {
         format!("cannot fetch the Debian package {real}; `cargo xtask setup` refreshes the package lists")

@@ -25,8 +25,11 @@ const OWNER_PAUSES: &str = "owner-pauses";
 /// Every choice, in the order of the page.
 #[must_use]
 pub fn choices() -> Vec<Choice> {
-    let wedges =
-        Wedge::ALL.into_iter().map(|wedge| Choice { slug: wedge.slug(), sentence: wedge.sentence(), harms: true });
+    let wedges = Wedge::ALL.into_iter().map(|wedge| Choice {
+        slug: wedge.slug(),
+        sentence: wedge.sentence(),
+        harms: true,
+    });
     let sentence = "Pause it as its owner would, with the hypervisor's lock saying so: no wedge.";
     let owner = Choice { slug: OWNER_PAUSES, sentence, harms: false };
     let sentence = "Throw the VM away and start a fresh one, without breakglass.";

@@ -49,7 +49,9 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
 /// # Errors
 /// `/proc` cannot be read.
 pub(crate) fn children_of(parent: u32) -> Result<Vec<u32>> {
-    let pids = std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pids = std::fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let parent = parent.to_string();
     let is_child = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -66,11 +68,10 @@ pub(crate) fn children_of(parent: u32) -> Result<Vec<u32>> {
 pub(crate) fn run(mut command: Command, deadline: Duration) -> Result<Finished> {
     let name = command.get_program().to_string_lossy().into_owned();
     let begun = Instant::now();
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {name}; is it installed? `cargo xtask setup` installs it"))?;
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(|| {
+            format!("cannot start {name}; is it installed? `cargo xtask setup` installs it")
+        })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let stdout = scope.spawn(move || read_all(stdout));

@@ -31,10 +31,11 @@ impl Machine<'_> {
         // No `quiet`: triage reads boot, panic and out-of-memory lines from the serial console, and the screendump
         // shows the last of them on tty0. `panic=0` keeps a panicked kernel where it is, as a server's default does.
         // The rest is time: self-tests of ciphers, patching for real processors, and auditing cost seconds under
-        // emulation and change nothing that a recovery could notice.
+        // emulation and change nothing that a recovery could notice. `noautogroup`: a server's services are not kept
+        // apart by terminal, as a desk's programs are; else a runaway job would hardly disturb sshd.
         let kernel_line = format!(
             "console=tty0 console=ttyS0,115200 loglevel=6 panic=0 psi=1 rdinit=/init lab.idle={} \
-             cryptomgr.notests mitigations=off nokaslr audit=0 apparmor=0",
+             cryptomgr.notests mitigations=off nokaslr audit=0 apparmor=0 noautogroup",
             u8::from(self.idle)
         );
         let network = format!(

@@ -93,7 +93,11 @@ fn take_lock(path: &Path) -> Result<File> {
         file.rewind()?;
         file.read_to_string(&mut holder)?;
         if begun.elapsed() > PATIENCE {
-            bail!("another lab (process {}) has held {} for {PATIENCE:?}: {error}", holder.trim(), path.display());
+            bail!(
+                "another lab (process {}) has held {} for {PATIENCE:?}: {error}",
+                holder.trim(),
+                path.display()
+            );
         }
         if !said && begun.elapsed() > Duration::from_secs(2) {
             complain(&format!("breakglass lab: waiting for the lab of process {} to end", holder.trim()));

@@ -184,8 +184,10 @@ impl Vm {
     /// The guard did not do it; its answer is in the error.
     pub fn start(&self) -> Result<Finished> {
         let file = self.guard_file.to_string_lossy();
-        let mut command =
-            process::command(&self.guard.to_string_lossy(), &["power", "--config", &file, "--label", "lab-console"]);
+        let mut command = process::command(
+            &self.guard.to_string_lossy(),
+            &["power", "--config", &file, "--label", "lab-console"],
+        );
         command.env("SSH_ORIGINAL_COMMAND", self.request("start"));
         process::must(command, Duration::from_secs(60))
     }
@@ -193,7 +195,8 @@ impl Vm {
     /// A verb as the guard wants to hear it: with the VM's name where the guard has several VMs.
     #[must_use]
     pub fn request(&self, verb: &str) -> String {
-        let several = std::fs::read_to_string(&self.guard_file).is_ok_and(|text| text.contains("power.machines"));
+        let several =
+            std::fs::read_to_string(&self.guard_file).is_ok_and(|text| text.contains("power.machines"));
         if several { format!("{verb} {}", self.name) } else { verb.to_owned() }
     }
 
@@ -237,7 +240,11 @@ impl Vm {
                 let console = self.console();
                 let tail: Vec<&str> = console.lines().rev().take(8).collect();
                 let tail: Vec<&str> = tail.into_iter().rev().collect();
-                bail!("no SSH banner from {} in {deadline:?}; its console ends: {}", self.name, tail.join("\n"));
+                bail!(
+                    "no SSH banner from {} in {deadline:?}; its console ends: {}",
+                    self.name,
+                    tail.join("\n")
+                );
             }
             // User-mode networking accepts for the guest and drops what it cannot deliver, so ask again and again; but
             // each time with patience, or the half-asked would pile up in a guest that is only slow.
@@ -269,7 +276,9 @@ impl Vm {
                 && let Some((code, _)) = rest.split_once('\n')
             {
                 // What an earlier command, whose caller gave up, still had to say stands before its own marker.
-                let output = output.rsplit_once('\u{1}').map_or(output, |(_, own)| own.split_once('\n').map_or("", |(_, own)| own));
+                let output = output
+                    .rsplit_once('\u{1}')
+                    .map_or(output, |(_, own)| own.split_once('\n').map_or("", |(_, own)| own));
                 return Ok(Finished {
                     code: code.trim().parse().ok(),
                     stdout: output.to_owned(),
@@ -297,16 +306,6 @@ impl Vm {
         }
     }
 
-    /// Sends a command down the control line and does not wait for its end, which may never come.
-    ///
-    /// # Errors
-    /// There is no QEMU to send it to.
-    pub(crate) fn send_inside(&self, command: &str) -> Result<()> {
-        let mut stream = self.control_line()?;
-        writeln!(stream, "unanswered {command}")?;
-        Ok(())
-    }
-
     fn control_line(&self) -> Result<UnixStream> {
         UnixStream::connect(self.file("control"))
             .with_context(|| format!("{} has no control line: its QEMU does not run", self.name))
@@ -328,18 +327,37 @@ impl Vm {
         let disk = self.file("raw");
         let _ = std::fs::remove_file(&disk);
         let path = disk.to_string_lossy();
-        let arguments =
-            ["-q", "-F", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", &path, DISK_SIZE];
+        let arguments = [
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-m",
+            "0",
+            "-b",
+            "4096",
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0",
+            &path,
+            DISK_SIZE,
+        ];
         process::must(process::command("mke2fs", &arguments), Duration::from_secs(30))?;
         Ok(())
     }
 }
 
 /// Stock `ssh` with nothing of the caller's own configuration.
-pub(crate) fn stock_ssh(key: &Path, known: &Path, user: &str, port: u16, remote: &str) -> std::process::Command {
+pub(crate) fn stock_ssh(
+    key: &Path,
+    known: &Path,
+    user: &str,
+    port: u16,
+    remote: &str,
+) -> std::process::Command {
     let (key, port) = (key.to_string_lossy(), port.to_string());
     let known = format!("UserKnownHostsFile={}", known.display());
-    let options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none", &known];
+    let options =
+        ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none", &known];
     let mut arguments = vec!["-F", "none", "-q", "-T", "-i", &key, "-p", &port];
     for option in options {
         arguments.extend(["-o", option]);

@@ -21,7 +21,7 @@ pub enum Wedge {
     BlockStall,
     /// The guest's kernel panics.
     Panic,
-    /// A process that the kernel may not kill takes all memory.
+    /// A process that the kernel may not kill takes all memory, until the kernel has killed everyone else and gives up.
     MemoryExhaustion,
     /// The data disk is full.
     DiskFull,
@@ -31,7 +31,7 @@ pub enum Wedge {
     SshdHung,
     /// The guest's network interface is down.
     NetworkDead,
-    /// Hundreds of tasks want the processor.
+    /// A hundred tasks want the processor, and are preferred to sshd.
     RunawayLoad,
 }
 
@@ -85,12 +85,12 @@ impl Wedge {
             Self::Pause => "Hold the guest's processors, as a stuck hypervisor does.",
             Self::BlockStall => "Throttle the disk to a byte a second: SSH still answers, writers hang.",
             Self::Panic => "Crash the guest's kernel.",
-            Self::MemoryExhaustion => "Let a process that cannot be killed take all memory.",
+            Self::MemoryExhaustion => "Let a process that the kernel may not kill take all memory.",
             Self::DiskFull => "Fill the data disk to the last block.",
             Self::SshdDead => "Kill sshd and its sessions.",
             Self::SshdHung => "Stop sshd where it stands; its port still accepts.",
             Self::NetworkDead => "Take the guest's network interface down.",
-            Self::RunawayLoad => "Start hundreds of busy processes.",
+            Self::RunawayLoad => "Start 100 busy processes of high priority: SSH gets no turn.",
         }
     }
 
@@ -109,15 +109,15 @@ impl Vm {
     pub fn wedge(&self, wedge: Wedge) -> Result<()> {
         match wedge {
             Wedge::Pause => Ok(self.monitor(MONITOR)?.stop()?),
-            Wedge::BlockStall => self.throttle(1),
-            Wedge::Panic => self.send_until("echo c > /proc/sysrq-trigger", "Kernel panic"),
+            Wedge::BlockStall => self.stall_disk(),
+            Wedge::Panic => self.run_until("echo c > /proc/sysrq-trigger", "Kernel panic"),
             // The control line's children inherit its protection from the OOM killer: the kernel kills everyone else.
-            Wedge::MemoryExhaustion => self.send_until("setsid /lab/memory-hog > /dev/null 2>&1 &", "Out of memory"),
+            Wedge::MemoryExhaustion => self.run_until("/lab/memory-hog", "deadlocked on memory"),
             Wedge::DiskFull => self.fill_disk(),
             Wedge::SshdDead => self.must_inside("killall -KILL sshd"),
             Wedge::SshdHung => self.must_inside("killall -STOP sshd"),
             Wedge::NetworkDead => self.must_inside("ip link set eth0 down"),
-            Wedge::RunawayLoad => self.run_away(),
+            Wedge::RunawayLoad => self.must_inside("/lab/runaway > /dev/null 2>&1"),
         }
     }
 
@@ -149,6 +149,27 @@ impl Vm {
         Ok(self.monitor(MONITOR)?.block_set_io_throttle(Disk::Drive(DATA_DRIVE), limits)?)
     }
 
+    fn stall_disk(&self) -> Result<()> {
+        self.throttle(1)?;
+        // QEMU lets one more request through before its bucket is full.
+        let until = Instant::now() + CONTROL;
+        loop {
+            let before = self.completed_requests()?;
+            std::thread::sleep(Duration::from_millis(200));
+            if self.completed_requests()? == before {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                bail!("the disk of {} still moves {CONTROL:?} after it was throttled", self.name());
+            }
+        }
+    }
+
+    fn completed_requests(&self) -> Result<u64> {
+        let disks = self.monitor(MONITOR)?.query_blockstats()?;
+        Ok(disks.iter().map(|disk| disk.stats.rd_operations + disk.stats.wr_operations).sum())
+    }
+
     fn must_inside(&self, command: &str) -> Result<()> {
         let finished = self.inside(command, CONTROL)?;
         if !finished.succeeded() {
@@ -158,25 +179,29 @@ impl Vm {
     }
 
     fn fill_disk(&self) -> Result<()> {
-        // The first takes the bulk at once, the second the blocks that were left over; both end with "no space".
+        // The workload holds still and its block is taken as well, or it would free and take that one for ever. The
+        // bulk goes at once, then every block that is left over; what was freed can be had only after a commit.
         self.must_inside(
-            "a=$(df -k /data | awk 'END { print $4 }'); fallocate -l $((a - 200))k /data/full; \
-             dd if=/dev/zero of=/data/fuller bs=4k > /dev/null 2>&1; \
-             [ $(df -k /data | awk 'END { print $4 }') -lt 8 ]",
+            "killall -STOP workload; mkdir -p /data/work; : > /data/work/commit; sync; \
+             fallocate -l $(($(df -k /data | awk 'END { print $4 }') - 200))k /data/full; \
+             for round in 1 2 3 4; do dd if=/dev/zero bs=4k >> /data/fuller; sync; done; \
+             killall -CONT workload; [ $(df -k /data | awk 'END { print $4 }') -lt 4 ]",
         )
     }
 
-    fn run_away(&self) -> Result<()> {
-        // Each in a session of its own, or the scheduler's autogroups would count them all as one.
-        self.must_inside("i=0; while [ $i -lt 150 ]; do setsid nice -n -5 /lab/busy-loop < /dev/null > /dev/null 2>&1 & i=$((i + 1)); done")
-    }
-
-    /// Sends a command that may never end and waits until the console shows its effect.
-    fn send_until(&self, command: &str, sign: &str) -> Result<()> {
+    /// Runs a command that may never end and waits until the console shows its effect.
+    fn run_until(&self, command: &str, sign: &str) -> Result<()> {
         let before = self.console().matches(sign).count();
-        self.send_inside(command)?;
+        // In the background and a moment later, so that the control line has answered before the guest cannot.
+        self.must_inside(&format!("{{ usleep 200000; {command}; }} < /dev/null > /dev/null 2>&1 &"))?;
         let until = Instant::now() + CONTROL;
+        let mut asked = Instant::now();
         while self.console().matches(sign).count() <= before {
+            if asked.elapsed() > Duration::from_secs(1) {
+                // A newcomer is what shows that no memory is left; nothing else asks for any.
+                let _ = self.banner(Duration::from_millis(100));
+                asked = Instant::now();
+            }
             if Instant::now() > until {
                 bail!("{} did not write `{sign}` to its console in {CONTROL:?}", self.name());
             }
