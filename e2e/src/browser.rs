@@ -1,4 +1,4 @@
-//! Debian's Chromium, driven through its own driver. Phone or desk, light or dark, with or without JavaScript.
+//! Debian's Chromium, driven through its own driver. Phone or desk, light or dark.
 
 use anyhow::{Context, Result, bail};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -14,23 +14,15 @@ use std::time::{Duration, Instant};
 pub struct Look {
     /// Width and height in CSS pixels.
     pub size: (u32, u32),
-    /// Whether scripts run.
-    pub javascript: bool,
     /// Whether the reader asked for dark pages.
     pub dark: bool,
 }
 
 impl Look {
     /// A phone, upright.
-    pub const PHONE: Self = Self { size: (390, 844), javascript: true, dark: false };
+    pub const PHONE: Self = Self { size: (390, 844), dark: false };
     /// A desk.
-    pub const DESK: Self = Self { size: (1360, 900), javascript: true, dark: false };
-
-    /// The same without JavaScript.
-    #[must_use]
-    pub const fn without_javascript(self) -> Self {
-        Self { javascript: false, ..self }
-    }
+    pub const DESK: Self = Self { size: (1360, 900), dark: false };
 
     /// The same for a reader who likes it dark.
     #[must_use]
@@ -81,12 +73,6 @@ impl Browser {
         }
         let mut options = serde_json::Map::new();
         options.insert("args".to_owned(), json!(arguments));
-        if !look.javascript {
-            options.insert(
-                "prefs".to_owned(),
-                json!({ "profile.managed_default_content_settings.javascript": 2 }),
-            );
-        }
         if width < 600 {
             let metrics =
                 json!({ "width": width, "height": height, "pixelRatio": 2.0, "mobile": true, "touch": true });

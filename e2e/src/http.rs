@@ -2,7 +2,7 @@
 //! the tests honest by sharing nothing with the server.
 
 use anyhow::{Context, Result, bail};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -92,7 +92,12 @@ fn read_answer(reader: &mut impl BufRead) -> Result<Answer> {
             bytes.extend(chunk.into_iter().take(size));
         }
     } else {
-        reader.read_to_end(&mut bytes)?;
+        // Some servers leave the connection open whatever they are asked: what they announced is all there is.
+        let announced = headers.iter().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<u64>().ok())?
+        });
+        reader.take(announced.unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
     }
     Ok(Answer { status, headers, body: String::from_utf8_lossy(&bytes).into_owned() })
 }

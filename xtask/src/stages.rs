@@ -76,7 +76,7 @@ pub(crate) fn test(full: bool) -> Result<()> {
     let begun = Instant::now();
     let mut tests = with_lab(cargo(&["test", "--quiet", "--workspace", "--no-fail-fast"]), &guard);
     if full {
-        tests.env("BREAKGLASS_FULL", "1");
+        tests.env("BREAKGLASS_FULL", "1").args(["--", "--include-ignored"]);
     }
     let result = run("tests", tests);
     eprintln!("xtask: the tests took {:.0} s after compiling", begun.elapsed().as_secs_f64());

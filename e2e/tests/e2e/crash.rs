@@ -98,6 +98,7 @@ fn holds(night: &Night, what: &str, starts: usize, cycles: usize) {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn the_server_may_die_at_any_step_of_a_cycle() {
     let mut night = Night::begin(&brisk()).unwrap();
     let mut cycles = 0;
@@ -126,6 +127,7 @@ fn the_server_may_die_at_any_step_of_a_cycle() {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn the_line_may_be_cut_at_any_step_of_a_cycle() {
     let night = Night::begin(&brisk()).unwrap();
     let mut cycles = 0;

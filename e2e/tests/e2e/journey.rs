@@ -1,7 +1,8 @@
 //! The main job, as its user sees it: the page turns red by itself, triage names the wedge, a verb brings the VM back,
-//! and the incident tells the story. In Chromium, at phone and desk size, and once more without JavaScript.
+//! and the incident tells the story. In Chromium, at phone and desk size, and once more with nothing but forms.
 
 use breakglass_e2e::browser::{Browser, Look};
+use breakglass_e2e::http::{self, Answer};
 use breakglass_e2e::night::{BOOT, Night, brisk};
 use breakglass_e2e::server::{PERSON, Server};
 use breakglass_lab::Wedge;
@@ -22,15 +23,6 @@ async fn log_in(browser: &Browser, server: &Server) {
     browser.fill("[name=password]", PERSON.1).await.unwrap();
     browser.press("button.go").await.unwrap();
     browser.see(&["devvm", "Log out"], SOON).await.unwrap();
-}
-
-/// As [`Browser::see`], for a page that only changes when it is loaded again.
-async fn see_by_reloading(browser: &Browser, words: &[&str], deadline: Duration) {
-    let started = Instant::now();
-    while let Err(error) = browser.see(words, Duration::from_millis(300)).await {
-        assert!(started.elapsed() < deadline, "{error}");
-        browser.client.refresh().await.unwrap();
-    }
 }
 
 /// Waits until the watch has seen the VM well, so that what follows is a change.
@@ -146,25 +138,89 @@ async fn at_a_desk_in_the_dark_too() {
     browser.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_javascript_the_forms_do_it() {
+/// A reader without scripts: it keeps its cookie, follows forms, and sees only what a page says when it is loaded.
+struct Plain<'a> {
+    server: &'a Server,
+    cookie: String,
+}
+
+impl Plain<'_> {
+    fn request(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let origin = format!("http://{}", self.server.address);
+        let headers = [("Cookie", self.cookie.as_str()), ("Origin", origin.as_str())];
+        let body = body.map(|text| ("application/x-www-form-urlencoded", text));
+        http::request(self.server.address, method, path, &headers, body, SOON).unwrap()
+    }
+
+    /// Loads a page until it has the words.
+    fn see(&self, path: &str, words: &[&str]) -> String {
+        let started = Instant::now();
+        loop {
+            let page = self.request("GET", path, None).body;
+            if words.iter().all(|word| page.contains(word)) {
+                return page;
+            }
+            assert!(started.elapsed() < BOOT, "{words:?} not on {path}: {page}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Sends the form that has `mark` in its tag or body, with its hidden fields, and `own` besides.
+    fn send(&self, page: &str, mark: &str, own: &str) -> Answer {
+        let form = page
+            .split("<form")
+            .skip(1)
+            .find(|form| form.split("</form>").next().unwrap().contains(mark))
+            .unwrap();
+        let form = form.split("</form>").next().unwrap();
+        let value = |tag: &str, name: &str| {
+            tag.split_once(&format!("{name}=\"")).map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+        };
+        let hidden = form.split("<input").skip(1).filter(|tag| tag.contains("type=\"hidden\""));
+        let fields: Vec<String> = hidden
+            .map(|tag| format!("{}={}", value(tag, "name").unwrap(), encoded(&value(tag, "value").unwrap())))
+            .chain([own.to_owned()])
+            .collect();
+        self.request("POST", &value(form, "action").unwrap(), Some(&fields.join("&")))
+    }
+}
+
+/// As a browser encodes the value of a field.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn without_javascript_the_forms_do_it() {
     let night = Night::begin(&brisk()).unwrap();
-    let browser = Browser::open(Look::PHONE.without_javascript()).await.unwrap();
-    log_in(&browser, &night.server).await;
-    let vm = night.vm().unwrap();
+    let mut reader = Plain { server: &night.server, cookie: String::new() };
+    let login = format!("name={}&password={}&next=%2F", PERSON.0, encoded(PERSON.1));
+    let answer = reader.request("POST", "/login", Some(&login));
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let cookies =
+        answer.headers.iter().filter_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next());
+    reader.cookie = cookies.collect::<Vec<_>>().join("; ");
     await_well(&night);
+    let vm = night.vm().unwrap();
     vm.wedge(Wedge::BlockStall).unwrap();
-    see_by_reloading(&browser, &["Not serving", "Open incident"], SOON).await;
-    browser.press("section.card a.btn.go").await.unwrap();
-    see_by_reloading(&browser, &["Block-path stall", "Recommended"], SOON).await;
-    let step = open_confirm(&browser, "cycle").await;
-    browser.press(&format!("{step} button.fire")).await.unwrap();
-    see_by_reloading(&browser, &["This incident is over", "Was away for"], BOOT).await;
-    browser.shot(&shots("no-javascript-back")).await.unwrap();
+    let board = reader.see("/", &["Not serving", "Open incident"]);
+    let incident = board.split("href=\"/incidents/").nth(1).unwrap().split('"').next().unwrap();
+    let path = format!("/incidents/{incident}");
+    let page = reader.see(&path, &["Block-path stall</h2>", "cycle-now"]);
+    let pressed = reader.send(&page, "id=\"cycle-now\"", "verb=cycle");
+    assert_eq!(pressed.status, 303, "{}", pressed.body);
+    reader.see(&path, &["This incident is over", "Was away for"]);
     assert_eq!(vm.starts().len(), 2);
-    // A command, as a form.
-    browser.fill("#command", "echo from-the-page; id -un").await.unwrap();
-    browser.press("form[action$=run] button").await.unwrap();
-    see_by_reloading(&browser, &["from-the-page", "breakglass"], SOON).await;
-    browser.close().await;
+    let target = reader.see("/targets/devvm", &["id=\"command\""]);
+    let ran =
+        reader.send(&target, "id=\"command\"", &format!("command={}", encoded("echo from-the-page; id -un")));
+    assert_eq!(ran.status, 303, "{}", ran.body);
 }

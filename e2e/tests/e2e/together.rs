@@ -31,6 +31,7 @@ fn await_events(night: &Night, kind: &str, count: usize) -> Vec<Value> {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn two_who_press_cycle_together_share_one_operation() {
     let night = Night::begin(&brisk()).unwrap();
     night.vm().unwrap().wedge(Wedge::Pause).unwrap();
@@ -51,6 +52,7 @@ fn two_who_press_cycle_together_share_one_operation() {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn another_verb_is_told_who_does_what_and_a_cycle_takes_over_from_a_stop_that_hangs() {
     let options = Options { grace: Duration::from_secs(8), ..brisk() };
     let night = Night::begin(&options).unwrap();
@@ -80,6 +82,7 @@ fn another_verb_is_told_who_does_what_and_a_cycle_takes_over_from_a_stop_that_ha
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn a_press_from_a_stale_page_is_answered_with_what_happened_since() {
     let night = Night::begin(&brisk()).unwrap();
     let (status, first) = press(&night, "cycle", &json!({ "seen": 1 }));
@@ -95,6 +98,7 @@ fn a_press_from_a_stale_page_is_answered_with_what_happened_since() {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn plain_ssh_shares_the_operation_of_the_page() {
     let night = Night::begin(&brisk()).unwrap();
     let lab = &night.lab;

@@ -8,6 +8,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(30);
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn of_vm_102_and_vm_1020_only_the_one_that_was_meant_is_ever_signalled() {
     let named = |number, name: &str| VmOptions { number, name: name.to_owned(), ..VmOptions::default() };
     let options = Options { vms: vec![named(102, "devvm"), named(1020, "gitvm")], ..brisk() };
@@ -28,6 +29,7 @@ fn of_vm_102_and_vm_1020_only_the_one_that_was_meant_is_ever_signalled() {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn the_corpus_does_nothing_through_a_real_sshd() {
     let lab = lab(&brisk()).unwrap();
     let vm = lab.vm().unwrap();
@@ -76,6 +78,7 @@ fn decoded(cell: &str) -> Option<String> {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn the_servers_memory_holds_no_private_key_while_it_works() {
     let night = Night::begin(&brisk()).unwrap();
     let ran = night
@@ -120,6 +123,7 @@ fn find(memory: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 #[test]
+#[ignore = "boots VMs for minutes: runs in `cargo xtask test --full`"]
 fn edited_history_is_noticed() {
     let mut night = Night::begin(&brisk()).unwrap();
     let (_, head, _) = night.server.cli(&["journal", "head"]).unwrap();
