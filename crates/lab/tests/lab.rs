@@ -82,6 +82,7 @@ fn a_guest_serves_and_goes_down_when_it_is_asked_to() {
 }
 
 #[test]
+#[ignore = "boots a VM for each wedge: runs in `cargo xtask test --full`"]
 fn every_wedge_is_real() {
     let _turn = turn();
     let lab = Lab::from_environment(&Options::default()).unwrap();
@@ -138,10 +139,13 @@ fn holds(vm: &Vm, wedge: Wedge) {
             assert!(writes_within(vm, seconds(1)) > 0);
         }
         Wedge::RunawayLoad => {
-            let load = inside(vm, "cat /proc/loadavg");
-            println!("{load}");
-            let runnable: u32 = load.split(&[' ', '/'][..]).nth(3).unwrap().parse().unwrap();
-            assert!(runnable >= 100, "{load}");
+            // On a busy host they take a moment to all get going.
+            let runnable = || {
+                let load = inside(vm, "cat /proc/loadavg");
+                println!("{load}");
+                load.split(&[' ', '/'][..]).nth(3).unwrap().parse::<u32>().unwrap()
+            };
+            assert!((0..5).any(|_| runnable() >= 100));
         }
     }
 }

@@ -3,6 +3,13 @@
 //! `cargo xtask test` sets up what these need and runs them; with `--full` (`BREAKGLASS_FULL=1`) the loops run as often
 //! as it takes to trust them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test should stop loudly"
+)]
+
 mod crash;
 mod house;
 mod journey;

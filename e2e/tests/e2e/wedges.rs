@@ -55,6 +55,7 @@ fn settle(night: &Night) {
 }
 
 #[test]
+#[ignore = "boots a VM for each of nine wedges: runs in `cargo xtask test --full`"]
 fn every_wedge_is_named_by_a_triage_that_does_not_know_what_was_done() {
     let night = Night::begin(&brisk()).unwrap();
     let vm = night.vm().unwrap();
