@@ -247,8 +247,8 @@ impl Vm {
                 );
             }
             // User-mode networking accepts for the guest and drops what it cannot deliver, so ask again and again; but
-            // each time with patience, or the half-asked would pile up in a guest that is only slow.
-            if matches!(self.banner(left.min(Duration::from_secs(3))), Banner::Shown(_)) {
+            // each time with some patience, or the half-asked would pile up in a guest that is only slow.
+            if matches!(self.banner(left.min(Duration::from_secs(1))), Banner::Shown(_)) {
                 return Ok(begun.elapsed());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -363,7 +363,8 @@ pub(crate) fn stock_ssh(
         arguments.extend(["-o", option]);
     }
     let destination = format!("{user}@127.0.0.1");
-    arguments.extend([destination.as_str(), remote]);
+    // Without `--` ssh would take a request that begins with a dash for an option of its own.
+    arguments.extend(["--", destination.as_str(), remote]);
     process::command("ssh", &arguments)
 }
 

@@ -46,7 +46,9 @@ fn two_who_press_cycle_together_share_one_operation() {
     let joined: Vec<bool> =
         [&first, &second].iter().map(|(_, answer)| answer["joined"].as_bool().unwrap()).collect();
     assert_eq!(joined.iter().filter(|joined| **joined).count(), 1, "{joined:?}");
-    await_events(&night, "verb-finished", 2);
+    // Both presses and both acceptances are told, and the one operation ends once.
+    await_events(&night, "verb-finished", 1);
+    assert_eq!(events(&night, "verb-accepted").len(), 2);
     night.vm().unwrap().await_banner(BOOT).unwrap();
     assert_eq!(night.vm().unwrap().starts().len(), 2, "one cycle, one fresh QEMU");
 }
