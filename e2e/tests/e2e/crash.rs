@@ -36,33 +36,24 @@ fn count(events: &[Value], kind: &str) -> usize {
     events.iter().filter(|event| event["body"]["kind"] == kind).count()
 }
 
-/// Waits until the operation has reached a step, by asking the guard with plain ssh; the server is not in this.
-fn await_step(night: &Night, step: &str) -> bool {
-    let log = night.lab.directory().join("guard-state");
+/// How many operations of the guard have reached a step, by their logs on the hypervisor; the server is not in this.
+fn reached(night: &Night, step: &str) -> usize {
+    let logs = night.lab.directory().join("guard-state");
+    let pattern = format!("\"phase\":\"{step}\"");
+    let out = Command::new("grep").args(["-rlF", &pattern, "--include=*.jsonl"]).arg(&logs).output().unwrap();
+    String::from_utf8_lossy(&out.stdout).lines().count()
+}
+
+/// Waits until one more operation than `before` has reached the step; whether it did.
+fn await_step(night: &Night, step: &str, before: usize) -> bool {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(20) {
-        let out = Command::new("grep")
-            .args(["-rlE", &format!("\"phase\":\"{step}\""), "--include=*.jsonl"])
-            .arg(&log)
-            .output()
-            .unwrap();
-        if String::from_utf8_lossy(&out.stdout).lines().count() > finished_logs(night) {
+        if reached(night, step) > before {
             return true;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     false
-}
-
-/// How many operations of the guard have ended.
-fn finished_logs(night: &Night) -> usize {
-    let log = night.lab.directory().join("guard-state");
-    let out = Command::new("grep")
-        .args(["-rlE", "\"type\":\"finished\"", "--include=*.jsonl"])
-        .arg(&log)
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&out.stdout).lines().count()
 }
 
 fn press_cycle(night: &Night) {
@@ -105,9 +96,10 @@ fn the_server_may_die_at_any_step_of_a_cycle() {
     for step in steps(0) {
         let starts = night.vm().unwrap().starts().len();
         night.vm().unwrap().wedge(Wedge::Panic).unwrap();
+        let before = reached(&night, step);
         press_cycle(&night);
         cycles += 1;
-        let reached = await_step(&night, step);
+        let reached = await_step(&night, step, before);
         night.server.kill();
         assert!(reached, "{step} was never reached");
         night.server.run().unwrap();
@@ -134,9 +126,10 @@ fn the_line_may_be_cut_at_any_step_of_a_cycle() {
     for step in steps(1) {
         let starts = night.vm().unwrap().starts().len();
         night.vm().unwrap().wedge(Wedge::Panic).unwrap();
+        let before = reached(&night, step);
         press_cycle(&night);
         cycles += 1;
-        let reached = await_step(&night, step);
+        let reached = await_step(&night, step, before);
         cut(&night);
         assert!(reached, "{step} was never reached");
         holds(&night, &format!("line cut at {step}"), starts, cycles);
