@@ -9,12 +9,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The steps that a cycle of a VM whose guest does not answer goes through.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 7] = [
     "accepted",
     "forensics-begun",
     "forensics-done",
     "guest-asked",
-    "grace-ended",
     "process-killed",
     "process-gone",
     "process-started",
