@@ -8,6 +8,7 @@ mod capture;
 mod clock;
 mod console;
 mod decide;
+mod diag;
 mod facts;
 mod forensics;
 mod pipeline;

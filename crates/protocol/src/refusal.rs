@@ -27,6 +27,31 @@ pub enum Rule {
     UnsafeState,
     /// Another operation is running on the VM.
     Busy,
+    /// Something of a shell's language: a list, a redirection, a variable, an unclosed quote.
+    #[serde(rename = "shell-syntax")]
+    Syntax,
+    /// The command is none that this door has.
+    UnknownCommand,
+    /// The command exists here and its set is switched off on this host.
+    Disabled,
+    /// An option that the command's table does not name, or its value.
+    Option,
+    /// An operand that the command's table does not have.
+    Operand,
+    /// The file, or what it turned out to be when opened, is one that nobody reads through this door.
+    DeniedPlace,
+    /// What was opened is no regular file.
+    NotReadable,
+    /// The command needs privilege and no broker is installed here.
+    NoBroker,
+    /// The key asked too often in the last minute.
+    Rate,
+    /// The key has too many requests running.
+    Concurrency,
+    /// The kernel cannot put up the second wall and the configuration does not go without.
+    Walls,
+    /// The request could not be recorded, and a look is not worth going unrecorded.
+    Record,
 }
 
 impl fmt::Display for Rule {
@@ -42,6 +67,18 @@ impl fmt::Display for Rule {
             Self::Configuration => "configuration",
             Self::UnsafeState => "unsafe-state",
             Self::Busy => "busy",
+            Self::Syntax => "shell-syntax",
+            Self::UnknownCommand => "unknown-command",
+            Self::Disabled => "disabled",
+            Self::Option => "option",
+            Self::Operand => "operand",
+            Self::DeniedPlace => "denied-place",
+            Self::NotReadable => "not-readable",
+            Self::NoBroker => "no-broker",
+            Self::Rate => "rate",
+            Self::Concurrency => "concurrency",
+            Self::Walls => "walls",
+            Self::Record => "record",
         })
     }
 }

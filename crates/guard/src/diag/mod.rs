@@ -1,0 +1,8 @@
+//! The read-only door: `breakglass-guard diag`. A request becomes a `Plan` by an exact, positive grammar, or a refusal.
+//!
+//! The order of reading: `plan` (what a request can become), `grammar` and `tables` (what is accepted), `places` (which
+//! files may be read, judged on what was opened), `native` (the readers and filters of the guard itself), `walls` (the
+//! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
+
+pub(crate) mod plan;
+pub(crate) mod policy;
