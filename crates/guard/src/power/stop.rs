@@ -24,9 +24,17 @@ pub(super) fn stop(run: &mut Run<'_>, grace: Duration) -> Result<Ending, Box<End
         }
     };
     let pid = process.identity.pid;
-    if ask_guest(run, grace) && matches!(run.wait_gone(&process, grace)?, Waited::Gone) {
+    let asked = ask_guest(run, grace);
+    if asked && matches!(run.wait_gone(&process, grace)?, Waited::Gone) {
         run.progress(Phase::GuestStopped, "the guest powered itself off within the grace");
     } else {
+        if asked {
+            let seconds = grace.as_secs();
+            run.progress(
+                Phase::GraceEnded,
+                &format!("the guest still ran after the {seconds} s that it had"),
+            );
+        }
         run.give_way()?;
         kill(run, &process)?;
     }
