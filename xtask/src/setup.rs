@@ -69,6 +69,16 @@ pub(crate) fn install(wanted: Wanted) -> Result<()> {
     Ok(())
 }
 
+/// Installs one package that only this machine needs, not the tests.
+pub(crate) fn install_one(package: &str, why: &str) -> Result<()> {
+    if installed(package) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing {package}: {why}");
+    run("apt-get update", quiet("apt-get", &["-qq", "update"]))?;
+    run("apt-get install", quiet("apt-get", &["-qq", "-y", "install", "--no-install-recommends", package]))
+}
+
 /// Keeps packages from starting their services while this lives: nobody asked for an sshd on port 22.
 struct NoServices {
     ours: bool,

@@ -11,8 +11,10 @@ use std::time::Instant;
 /// The target that the guard is built for. It has to be named: only then do the flags below leave build scripts and
 /// procedural macros alone, which cannot be static.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// The guard must start on a host whose libraries are broken, and is copied to hosts that have others.
-const STATIC: &str = "-C target-feature=+crt-static";
+/// The guard must start on a host whose libraries are broken, and is copied to hosts that have others. It is small: its
+/// relocations are packed (57 KB less), and a program that aborts at a panic needs no tables to unwind by.
+const STATIC: &str =
+    "-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs -C force-unwind-tables=no";
 /// A guard larger than this is no longer tiny.
 const GUARD_LIMIT: u64 = 2 * 1024 * 1024;
 
