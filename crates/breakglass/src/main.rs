@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Status(status) => status.run(&fleet),
         Command::Power(power) => power.run(&fleet),
         Command::Run(run) => run.run(&fleet),
+        Command::Diag(diag) => diag.run(&fleet),
         Command::Triage(triage) => triage.run(&fleet),
         Command::Incident(incident) => incident.run(&fleet),
         Command::Journal(journal) => journal.run(&fleet),

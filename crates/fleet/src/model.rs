@@ -74,6 +74,17 @@ impl Fleet {
         self.doors.iter().find(|door| door.kind == DoorKind::Repair && door.to == target)
     }
 
+    /// The door that looks at that host and changes nothing.
+    #[must_use]
+    pub fn diag_door(&self, host: &str) -> Option<&Door> {
+        self.doors.iter().find(|door| door.kind == DoorKind::Diag && door.to == host)
+    }
+
+    /// The components that one may look at through a read-only door, in the file's order.
+    pub fn hosts(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().filter(|component| self.diag_door(&component.name).is_some())
+    }
+
     /// The host that runs that target: where its power door leads, else the first hypervisor that it needs.
     #[must_use]
     pub fn hypervisor_of(&self, target: &str) -> Option<&Component> {
@@ -147,6 +158,8 @@ pub struct Component {
     pub addresses: Vec<String>,
     /// The components that must work for this one to work.
     pub needs: Vec<String>,
+    /// The groups that it belongs to, in the owner's words: `breakglass diag --on GROUP` asks all of one.
+    pub groups: Vec<String>,
     /// `address:port` where nothing listens: a refusal there proves that the kernel answers the network.
     pub refusing_port: Option<String>,
     /// How its SSH host key is judged.

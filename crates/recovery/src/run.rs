@@ -4,7 +4,7 @@
 use crate::record::keep;
 use crate::{Desk, host_key};
 use breakglass_doors::{Ask, Chunk, End};
-use breakglass_fleet::Door;
+use breakglass_fleet::{Door, DoorKind};
 use breakglass_incident::{Actor, ArtifactRef, CommandId, EventBody, IncidentId};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -45,6 +45,14 @@ pub enum RunError {
         /// The target.
         target: String,
     },
+    /// The fleet has no such host, or no read-only door to it.
+    #[error(
+        "no diag door leads to `{host}`: run `breakglass-guard install diag` there and declare the door in fleet.toml"
+    )]
+    NoDiagDoor {
+        /// The host.
+        host: String,
+    },
     /// There is nothing to run.
     #[error("the command is empty, or longer than {limit} bytes: nothing was sent")]
     Command {
@@ -76,7 +84,8 @@ pub struct CommandEnd {
 /// # Errors
 /// [`RunError`], when nothing was sent.
 pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunError> {
-    let running = start(desk, who, run).await?;
+    let door = repair_door(desk, &run)?;
+    let running = start(desk, who, run, door).await?;
     let (desk, command) = (desk.clone(), running.command);
     tokio::spawn(async move { running.finish(&desk, None).await });
     Ok(command)
@@ -110,7 +119,19 @@ async fn awaited(
     run: Run,
     sink: Option<mpsc::Sender<Chunk>>,
 ) -> Result<CommandEnd, RunError> {
-    let running = start(desk, who, run).await?;
+    let door = repair_door(desk, &run)?;
+    to_end(desk, who, run, door, sink).await
+}
+
+/// Runs a command through that door and waits for its end.
+pub(crate) async fn to_end(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    door: Door,
+    sink: Option<mpsc::Sender<Chunk>>,
+) -> Result<CommandEnd, RunError> {
+    let running = start(desk, who, run, door).await?;
     let (desk, command) = (desk.clone(), running.command);
     let end = tokio::spawn(async move { running.finish(&desk, sink).await }).await;
     Ok(end.unwrap_or_else(|error| CommandEnd {
@@ -134,10 +155,12 @@ struct Running {
     deadline: Duration,
 }
 
-async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
-    let Some(door) = desk.fleet.repair_door(&run.target) else {
-        return Err(RunError::NoDoor { target: run.target });
-    };
+fn repair_door(desk: &Desk, run: &Run) -> Result<Door, RunError> {
+    let door = desk.fleet.repair_door(&run.target).cloned();
+    door.ok_or_else(|| RunError::NoDoor { target: run.target.clone() })
+}
+
+async fn start(desk: &Desk, who: Actor, run: Run, door: Door) -> Result<Running, RunError> {
     if run.command.trim().is_empty() || run.command.len() > LONGEST_COMMAND || run.command.contains('\0') {
         return Err(RunError::Command { limit: LONGEST_COMMAND });
     }
@@ -153,9 +176,9 @@ async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
         incident,
         by: who,
         target: run.target,
-        door: door.clone(),
-        line: run.command,
         deadline: run.deadline.unwrap_or(door.deadline),
+        door,
+        line: run.command,
     })
 }
 
@@ -168,7 +191,11 @@ impl Running {
         let request = tokio::spawn(async move {
             doors.run(Ask { door: &name, command, deadline, stdout_limit: KEPT }, sender).await
         });
-        let output = self.stream(desk, chunks, sink).await;
+        let mut output = self.stream(desk, chunks, sink).await;
+        if self.door.kind == DoorKind::Diag {
+            // The guard has done it already where it is ours; what a wrong door at the far end lets through is not kept.
+            output.kept = breakglass_redact::text(&output.kept);
+        }
         let end = request.await.unwrap_or_else(|error| End::LineLost { reason: error.to_string() });
         host_key::tell_if_changed(desk, &self.door.name, &end).await;
         let exit = match &end {

@@ -65,6 +65,8 @@ pub const ROUTES: &[Route] = routes! {
     GET "/parts" Known Data => get(shows::board_parts),
     GET "/live" Known Stream => get(shows::board_live),
     GET "/hosts" Known Page => get(shows::hosts),
+    GET "/hosts/{name}" Known Page => get(shows::host),
+    POST "/hosts/{name}/look" Known Page => post(forms::look),
     POST "/hosts/{name}/accept-key" Person Page => post(forms::accept_key),
 
     GET "/targets/{name}" Known Page => get(shows::target),
@@ -103,6 +105,7 @@ pub const ROUTES: &[Route] = routes! {
     GET "/api/v1/dependencies" Known Data => get(api::dependencies),
     GET "/api/v1/journal/head" Known Data => get(api::journal_head),
     GET "/api/v1/hosts" Known Data => get(api::hosts),
+    POST "/api/v1/hosts/{name}/looks" Known Data => post(api::look),
     POST "/api/v1/hosts/{name}/accept-key" Person Data => post(api::accept_key),
 };
 

@@ -198,6 +198,7 @@ pub(crate) fn component(name: &str, address: &str, host_key: HostKeyPolicy) -> C
         kind: ComponentKind::Host,
         addresses: vec![address.to_owned()],
         needs: Vec::new(),
+        groups: Vec::new(),
         refusing_port: None,
         host_key,
     }

@@ -5,6 +5,7 @@ pub(crate) mod confirm;
 pub(crate) mod fleet;
 pub(crate) mod foot;
 pub(crate) mod head;
+pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod incident;
 pub(crate) mod incidents;

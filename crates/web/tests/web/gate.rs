@@ -25,6 +25,7 @@ fn request(route: &Route, incident: u64) -> Request {
     if path.starts_with("/api/") {
         let body = match route.path.rsplit('/').next().unwrap() {
             "commands" => r#"{"command":"true"}"#,
+            "looks" => r#"{"request":"uptime"}"#,
             "incidents" => r#"{"target":"devvm","reason":"test"}"#,
             "notes" => r#"{"text":"test"}"#,
             "close" => r#"{"reason":"test"}"#,
@@ -33,7 +34,10 @@ fn request(route: &Route, incident: u64) -> Request {
         };
         return Request::json(&path, body);
     }
-    Request::post(&path, "verb=status&command=true&text=test&reason=test&shown=x&name=mara&password=wrong")
+    Request::post(
+        &path,
+        "verb=status&command=true&request=uptime&text=test&reason=test&shown=x&name=mara&password=wrong",
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
