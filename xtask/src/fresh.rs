@@ -75,8 +75,8 @@ impl Fresh {
         run("a clean clone", command("git", &words))
     }
 
-    /// A command in the new root, in its own mount, process and control-group namespaces. Ends with everything that it
-    /// started, since it is the first process there.
+    /// A command in the new root, in mount and process namespaces of its own. Ends with everything that it started: the
+    /// shell that starts it is the first process there, and takes the ended ones in as a machine's first process does.
     fn inside(&self, words: &[&str]) -> Command {
         let home = home();
         let root = self.root.display();
@@ -86,12 +86,14 @@ impl Fresh {
         let (cargo, rustup) = (toolchain(".cargo", "CARGO_HOME"), toolchain(".rustup", "RUSTUP_HOME"));
         let script = format!(
             "set -e
+            mount --bind {root} {root}
             for d in proc sys dev run tmp root/.cargo root/.rustup; do mkdir -p {root}/$d; done
             mount -t proc proc {root}/proc; mount --rbind /sys {root}/sys; mount --rbind /dev {root}/dev
-            mount -t tmpfs tmpfs {root}/run
+            mount -t tmpfs -o mode=755 tmpfs {root}/run
             mount --bind {cargo} {root}/root/.cargo; mount --bind {rustup} {root}/root/.rustup
             mount --make-rslave {root}/sys; mount --make-rslave {root}/dev
-            exec chroot {root} /bin/sh -c 'cd {HOME} && exec \"$@\"' fresh \"$@\"",
+            code=0; chroot {root} /bin/sh -c 'cd {HOME} && exec \"$@\"' fresh \"$@\" || code=$?
+            exit $code",
             cargo = cargo.display(),
             rustup = rustup.display(),
         );
