@@ -5,5 +5,7 @@
 //! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
 
 pub(crate) mod denied;
+pub(crate) mod native;
 pub(crate) mod plan;
 pub(crate) mod policy;
+mod walls;
