@@ -76,7 +76,7 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
     let report = Report::new(request.is_some_and(|bytes| bytes.starts_with(JSON_PREFIX.as_bytes())));
 
     // 1. The policy: a root-owned file, or nothing at all is allowed.
-    let policy = match Policy::read(&door.config) {
+    let policy = match Policy::for_power(&door.config) {
         Ok(policy) => policy,
         Err(reason) => return without_policy(reason, door, surroundings, &report),
     };

@@ -39,7 +39,7 @@ pub(super) enum Waited {
 /// Runs the operation. Returns the exit code, which only the one who started this process ever sees.
 pub(crate) fn operate(order: &Operate, user: &str) -> u8 {
     sys::session_signals(SessionSignals::Ignored);
-    let Ok(policy) = Policy::read(&order.config) else {
+    let Ok(policy) = Policy::for_power(&order.config) else {
         return exit::BAD_CONFIGURATION;
     };
     let Some(machine) = policy.machine(&order.vm) else {
