@@ -30,8 +30,12 @@ struct Surroundings {
 /// Runs the guard; the result is its exit code.
 pub(crate) fn run() -> u8 {
     let surroundings = shut_out();
-    match arguments::parse(std::env::args_os().skip(1).collect()) {
-        Ok(Invocation::Power(door)) => power_door(&door, &surroundings),
+    carry_out(arguments::parse(std::env::args_os().skip(1).collect()), &surroundings)
+}
+
+fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
+    match invocation {
+        Ok(Invocation::Power(door)) => power_door(&door, surroundings),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),
@@ -42,6 +46,13 @@ pub(crate) fn run() -> u8 {
         Ok(Invocation::Usage) => {
             report::say(arguments::USAGE);
             exit::DONE
+        }
+        #[cfg(debug_assertions)]
+        Ok(Invocation::BehindWalls(rest)) => crate::diag::walls::bare::behind_walls(rest),
+        #[cfg(debug_assertions)]
+        Ok(Invocation::WithoutLandlock(rest)) => {
+            crate::diag::walls::bare::without_landlock();
+            carry_out(arguments::parse(rest), surroundings)
         }
         Err(mistake) => {
             report::warn(&format!("{mistake}; see `breakglass-guard help`"));

@@ -8,4 +8,7 @@ pub(crate) mod denied;
 pub(crate) mod native;
 pub(crate) mod plan;
 pub(crate) mod policy;
-mod walls;
+mod client;
+mod limits;
+mod run;
+pub(crate) mod walls;

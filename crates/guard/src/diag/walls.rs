@@ -4,6 +4,8 @@
 //! nothing of the machine changed, no other process reached, and the denied trees are not there. What a command really
 //! needs (sockets to paths, to the kernel, to other machines; a capability) is left open for it by name, in its table.
 
+#[cfg(debug_assertions)]
+pub(crate) mod bare;
 mod bpf;
 mod calls;
 mod landlock;

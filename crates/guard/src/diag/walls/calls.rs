@@ -45,7 +45,7 @@ const FORBIDDEN: &[c_long] = &[
 const FORBIDDEN_HERE: &[c_long] = &[
     libc::SYS_creat, libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes,
     libc::SYS_futimesat, libc::SYS_rename, libc::SYS_renameat, libc::SYS_link, libc::SYS_symlink, libc::SYS_unlink,
-    libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_mknod, libc::SYS_create_module, libc::SYS_iopl, libc::SYS_ioperm,
+    libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_mknod, libc::SYS_iopl, libc::SYS_ioperm,
     libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS__sysctl, libc::SYS_nfsservctl,
 ];
 #[cfg(not(target_arch = "x86_64"))]
@@ -108,11 +108,11 @@ const KEXEC_FILE_LOAD: c_long = 294;
 
 /// `AUDIT_ARCH_*`: 64-bit, little endian, the ELF machine. On x86-64 a bit of the number tells the x32 calls.
 #[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: (u32, Option<u32>) = (0xc000_003e, Some(0x4000_0000));
+pub(super) const ARCHITECTURE: (u32, Option<u32>) = (0xc000_003e, Some(0x4000_0000));
 #[cfg(target_arch = "aarch64")]
-const ARCHITECTURE: (u32, Option<u32>) = (0xc000_00b7, None);
+pub(super) const ARCHITECTURE: (u32, Option<u32>) = (0xc000_00b7, None);
 #[cfg(target_arch = "riscv64")]
-const ARCHITECTURE: (u32, Option<u32>) = (0xc000_00f3, None);
+pub(super) const ARCHITECTURE: (u32, Option<u32>) = (0xc000_00f3, None);
 
 const DENIED: Verdict = Verdict::Fail(libc::EPERM);
 const NOT_THERE: Verdict = Verdict::Fail(libc::ENOSYS);
