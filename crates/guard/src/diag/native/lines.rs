@@ -14,15 +14,15 @@ pub(crate) trait PerLine {
 }
 
 /// A filter that hands on lines.
-pub(crate) struct Lines {
-    each: Box<dyn PerLine>,
+pub(crate) struct Lines<'each> {
+    each: Box<dyn PerLine + 'each>,
     held: Vec<u8>,
     cut: bool,
     flow: Flow,
 }
 
-impl Lines {
-    pub(crate) fn boxed(each: Box<dyn PerLine>) -> Box<dyn Filter> {
+impl<'each> Lines<'each> {
+    pub(crate) fn boxed(each: Box<dyn PerLine + 'each>) -> Box<dyn Filter + 'each> {
         Box::new(Self { each, held: Vec::new(), cut: false, flow: Flow::More })
     }
 
@@ -36,7 +36,7 @@ impl Lines {
     }
 }
 
-impl Filter for Lines {
+impl Filter for Lines<'_> {
     fn feed(&mut self, bytes: &[u8], next: &mut dyn Sink) -> Flow {
         let mut rest = bytes;
         while let Some(at) = find_byte(rest, b'\n') {

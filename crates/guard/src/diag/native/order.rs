@@ -128,7 +128,10 @@ impl Sort {
             }
             keys.push(key);
         }
-        if keys.is_empty() && global != Ways::default() && global != (Ways { reverse: true, ..Ways::default() }) {
+        if keys.is_empty()
+            && global != Ways::default()
+            && global != (Ways { reverse: true, ..Ways::default() })
+        {
             keys.push(Key { ways: global, ..Key::default() });
         }
         let separator = match parsed.value("--field-separator").map(str::as_bytes) {
@@ -166,8 +169,14 @@ impl Sort {
             (field, 0) => {
                 // The end of that field, before its separator.
                 let next = self.field(line, field);
-                if self.separator.is_some() && (next < line.len() || self.separator == line.last().copied()) && self.has_field(line, field)
-                { next - 1 } else { next }
+                if self.separator.is_some()
+                    && (next < line.len() || self.separator == line.last().copied())
+                    && self.has_field(line, field)
+                {
+                    next - 1
+                } else {
+                    next
+                }
             }
             (field, character) => {
                 let mut end = self.field(line, field - 1);
@@ -230,7 +239,8 @@ impl Filter for Sort {
         lines.sort_by(|a, b| self.compare(a, b));
         let mut before: Option<&[u8]> = None;
         for line in lines {
-            let repeats = self.unique && before.is_some_and(|before| self.compare(before, line) == Ordering::Equal);
+            let repeats =
+                self.unique && before.is_some_and(|before| self.compare(before, line) == Ordering::Equal);
             if !repeats && super::lines::put_line(line, next) == Flow::Enough {
                 break;
             }
@@ -269,7 +279,8 @@ fn digits(text: &[u8]) -> (bool, &[u8], &[u8]) {
     let run = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (whole, rest) = text.split_at(run(text));
     let zeros = whole.iter().take_while(|byte| **byte == b'0').count();
-    let mut fraction = rest.strip_prefix(b".").map_or(&b""[..], |rest| rest.get(..run(rest)).unwrap_or_default());
+    let mut fraction =
+        rest.strip_prefix(b".").map_or(&b""[..], |rest| rest.get(..run(rest)).unwrap_or_default());
     while let Some(shorter) = fraction.strip_suffix(b"0") {
         fraction = shorter;
     }
@@ -281,7 +292,11 @@ fn number(a: &[u8], b: &[u8]) -> Ordering {
     let zero = |whole: &[u8], fraction: &[u8]| whole.is_empty() && fraction.is_empty();
     let a_negative = a_negative && !zero(a_whole, a_fraction);
     let b_negative = b_negative && !zero(b_whole, b_fraction);
-    let size = a_whole.len().cmp(&b_whole.len()).then_with(|| a_whole.cmp(b_whole)).then_with(|| a_fraction.cmp(b_fraction));
+    let size = a_whole
+        .len()
+        .cmp(&b_whole.len())
+        .then_with(|| a_whole.cmp(b_whole))
+        .then_with(|| a_fraction.cmp(b_fraction));
     match (a_negative, b_negative) {
         (true, true) => size.reverse(),
         (true, false) => Ordering::Less,
@@ -298,15 +313,16 @@ fn human(text: &[u8]) -> i32 {
     }
     let text = text.get(blanks(text)..).unwrap_or_default();
     let unit = text.iter().find(|byte| !matches!(byte, b'0'..=b'9' | b'.' | b'-'));
-    let rank = unit.and_then(|unit| b"KMGTPEZY".iter().position(|it| it == unit || (*unit == b'k' && *it == b'K')));
+    let rank =
+        unit.and_then(|unit| b"KMGTPEZY".iter().position(|it| it == unit || (*unit == b'k' && *it == b'K')));
     let rank = rank.and_then(|rank| i32::try_from(rank + 1).ok()).unwrap_or(0);
     if negative { -rank - 1 } else { rank + 1 }
 }
 
 fn month(text: &[u8]) -> usize {
     let text = text.get(blanks(text)..).unwrap_or_default();
-    let named = super::calendar::MONTHS.iter().position(|name| {
-        text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-    });
+    let named = super::calendar::MONTHS
+        .iter()
+        .position(|name| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())));
     named.map_or(0, |at| at + 1)
 }

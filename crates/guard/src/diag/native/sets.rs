@@ -18,7 +18,10 @@ impl Tr {
         let squeeze = parsed.has("--squeeze-repeats");
         let mut sets = parsed.operands.iter();
         let (first, second) = (sets.next()?, sets.next());
-        if sets.next().is_some() || (delete && second.is_some() != squeeze) || (!delete && !squeeze && second.is_none()) {
+        if sets.next().is_some()
+            || (delete && second.is_some() != squeeze)
+            || (!delete && !squeeze && second.is_none())
+        {
             return None;
         }
         let mut from = Set::parse(first.text.as_bytes())?.bytes(0);
@@ -182,7 +185,9 @@ fn one(text: &[u8]) -> Option<(u8, &[u8])> {
         b'0'..=b'7' => {
             let octal = |byte: &u8| (b'0'..=b'7').contains(byte);
             let mut digits = rest.iter().take(3).take_while(|byte| octal(byte)).count();
-            let value = |digits: usize| rest.iter().take(digits).fold(0u32, |sum, byte| sum * 8 + u32::from(byte - b'0'));
+            let value = |digits: usize| {
+                rest.iter().take(digits).fold(0u32, |sum, byte| sum * 8 + u32::from(byte - b'0'))
+            };
             if value(digits) > 255 {
                 digits -= 1;
             }

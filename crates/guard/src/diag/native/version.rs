@@ -17,7 +17,12 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     }
     let (a_stem, b_stem) = (stem(a), stem(b));
     let stems = parts(a_stem, b_stem);
-    if stems != Ordering::Equal || a_stem.len() == a.len() && b_stem.len() == b.len() { stems } else { parts(a, b) }.then_with(|| a.cmp(b))
+    if stems != Ordering::Equal || a_stem.len() == a.len() && b_stem.len() == b.len() {
+        stems
+    } else {
+        parts(a, b)
+    }
+    .then_with(|| a.cmp(b))
 }
 
 /// A name without `(\.[A-Za-z~][A-Za-z0-9~]*)*` at its end.
@@ -25,7 +30,8 @@ fn stem(name: &[u8]) -> &[u8] {
     let mut kept = name.len();
     loop {
         let head = name.get(..kept).unwrap_or_default();
-        let tail = head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'~').count();
+        let tail =
+            head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'~').count();
         let dot = kept.saturating_sub(tail + 1);
         let begins = name.get(dot + 1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'~');
         if tail == 0 || dot == 0 || name.get(dot) != Some(&b'.') || !begins {
@@ -49,16 +55,22 @@ fn parts(mut a: &[u8], mut b: &[u8]) -> Ordering {
         text.split_at(text.iter().take_while(|byte| part(byte)).count())
     }
     while !a.is_empty() || !b.is_empty() {
-        let ((a_text, a_rest), (b_text, b_rest)) = (split(a, |b| !b.is_ascii_digit()), split(b, |b| !b.is_ascii_digit()));
+        let ((a_text, a_rest), (b_text, b_rest)) =
+            (split(a, |b| !b.is_ascii_digit()), split(b, |b| !b.is_ascii_digit()));
         for at in 0..a_text.len().max(b_text.len()) {
             let order = weight(a_text.get(at)).cmp(&weight(b_text.get(at)));
             if order != Ordering::Equal {
                 return order;
             }
         }
-        let ((a_number, a_rest), (b_number, b_rest)) = (split(a_rest, u8::is_ascii_digit), split(b_rest, u8::is_ascii_digit));
-        let value = |digits: &[u8]| digits.iter().position(|byte| *byte != b'0').map_or(digits.len(), |at| at);
-        let (x, y) = (a_number.get(value(a_number)..).unwrap_or_default(), b_number.get(value(b_number)..).unwrap_or_default());
+        let ((a_number, a_rest), (b_number, b_rest)) =
+            (split(a_rest, u8::is_ascii_digit), split(b_rest, u8::is_ascii_digit));
+        let value =
+            |digits: &[u8]| digits.iter().position(|byte| *byte != b'0').map_or(digits.len(), |at| at);
+        let (x, y) = (
+            a_number.get(value(a_number)..).unwrap_or_default(),
+            b_number.get(value(b_number)..).unwrap_or_default(),
+        );
         let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
         if order != Ordering::Equal {
             return order;

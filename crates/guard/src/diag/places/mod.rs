@@ -15,8 +15,8 @@ use super::denied::{denied, opened, pseudo_allowed};
 use super::policy::DiagPolicy;
 pub(crate) use refuse::Trouble;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, fstatfs, openat2, readlinkat,
-    statx,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, fstatfs, openat2,
+    readlinkat, statx,
 };
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -32,9 +32,31 @@ const MANAGED: &str = "usr nix/store gnu/store bin sbin lib lib64 boot snap";
 
 /// File systems that are the kernel speaking: of them only what is listed is read.
 const PSEUDO: &[u32] = &[
-    0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0xde5e_81e4, 0xcafe_4a11, 0x6265_6570, 0x0027_e0eb,
-    0x6367_7270, 0xf97c_ff8c, 0x4249_4e4d, 0x1980_0202, 0x6e73_6673, 0x6573_5543, 0x6165_676c, 0x0765_5821,
-    0x6e66_7364, 0x6759_6969, 0x1cd1, 0x4341_5d53, 0x6265_6572, 0x5049_5045, 0x534f_434b, 0x7461_636f,
+    0x9fa0,
+    0x6265_6572,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0xde5e_81e4,
+    0xcafe_4a11,
+    0x6265_6570,
+    0x0027_e0eb,
+    0x6367_7270,
+    0xf97c_ff8c,
+    0x4249_4e4d,
+    0x1980_0202,
+    0x6e73_6673,
+    0x6573_5543,
+    0x6165_676c,
+    0x0765_5821,
+    0x6e66_7364,
+    0x6759_6969,
+    0x1cd1,
+    0x4341_5d53,
+    0x6265_6572,
+    0x5049_5045,
+    0x534f_434b,
+    0x7461_636f,
 ];
 const PROC: u32 = 0x9fa0;
 
@@ -112,7 +134,11 @@ impl Places<'_> {
             AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
             wanted(),
         )?;
-        if found.stx_mnt_id == directory.stat.stx_mnt_id { Ok(found) } else { Ok(self.child(directory, name)?.stat) }
+        if found.stx_mnt_id == directory.stat.stx_mnt_id {
+            Ok(found)
+        } else {
+            Ok(self.child(directory, name)?.stat)
+        }
     }
 
     fn child_names(&self, directory: &Opened, name: &[u8]) -> Result<Vec<Vec<u8>>, Trouble> {
@@ -134,7 +160,8 @@ impl Places<'_> {
         if path.first() != Some(&b'/') || path.ends_with(b" (deleted)") || stat.stx_nlink == 0 {
             return Err(Trouble::Denied("where it lies cannot be told"));
         }
-        let names = mounts::names_of(&path, stat.stx_mnt_id).ok_or(Trouble::Denied("where it lies cannot be told"))?;
+        let names = mounts::names_of(&path, stat.stx_mnt_id)
+            .ok_or(Trouble::Denied("where it lies cannot be told"))?;
         for name in &names {
             self.judge(name)?;
         }
@@ -164,7 +191,8 @@ impl Places<'_> {
         }
         let kernel = opened_before.file_system()?;
         if PSEUDO.contains(&kernel) || under(path, b"/proc") || under(path, b"/sys") {
-            let listed = opened_before.names.iter().all(|name| pseudo_allowed(name) || opened(self.policy, name));
+            let listed =
+                opened_before.names.iter().all(|name| pseudo_allowed(name) || opened(self.policy, name));
             if !listed {
                 return Err(Trouble::Unlisted);
             }
@@ -232,7 +260,11 @@ impl Opened {
 
     fn file_system(&self) -> Result<u32, Trouble> {
         // The magic numbers are 32 bits wide; the field is a word.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the numbers are 32 bits wide")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the numbers are 32 bits wide"
+        )]
         Ok(fstatfs(&self.fd)?.f_type as u32)
     }
 }
