@@ -8,7 +8,7 @@ use super::native::sink::{Flow, Sink};
 use super::plan::{Errors, Program};
 use super::policy::DiagPolicy;
 use super::walls::{ENVIRONMENT, Walls};
-use breakglass_protocol::Refusal;
+use breakglass_protocol::{Refusal, exit};
 use crate::power::proc_file;
 use crate::sys::{self, Forked, SessionSignals, Standard};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -81,26 +81,44 @@ pub(crate) fn program(program: &Program, policy: &DiagPolicy, wiring: &mut Wirin
     run(wiring, &|| become_program(program, place, policy))
 }
 
-/// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. It is
-/// told where to write and says how it ended, or that what it opened is not for reading.
+/// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. `read`
+/// is told where to write and where to complain, and says how it ended.
 pub(crate) fn native(
     policy: &DiagPolicy,
     wiring: &mut Wiring<'_>,
-    read: &dyn Fn(&mut dyn Sink) -> Result<u8, Refusal>,
+    read: &dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8,
 ) -> End {
     run(wiring, &|| {
         if let Err(why) = Walls::for_reading(policy).and_then(Walls::enter) {
             return format!("the walls are not up: {why}");
         }
-        match read(&mut ToPipes) {
-            Ok(code) => sys::leave(code),
-            Err(refusal) => format!("{REFUSED}{}", serde_json::to_string(&refusal).unwrap_or_default()),
+        let mut refused = None;
+        let mut complain = |message: &str| {
+            refused = refused.take().or_else(|| refusal(message));
+            ToPipes.complain(message);
+        };
+        let code = read(&mut ToPipes, &mut complain);
+        ToPipes.end();
+        match refused {
+            Some(refusal) if code == exit::REFUSED => {
+                format!("{REFUSED}{}", serde_json::to_string(&refusal).unwrap_or_default())
+            }
+            _ => sys::leave(code),
         }
     })
 }
 
 /// Begins what a child says that was refused.
 const REFUSED: char = '\u{1}';
+
+/// A reader's complaint `cat: /x: refused (RULE): why`, as a refusal.
+fn refusal(message: &str) -> Option<Refusal> {
+    let (what, why) = message.split_once(": refused (")?;
+    let (rule, why) = why.split_once("): ")?;
+    let rule = serde_json::from_str(&format!("\"{rule}\"")).ok()?;
+    let hint = "ask for a file that is open to this door".to_owned();
+    Some(Refusal { rule, reason: format!("{what}: {why}"), hint })
+}
 
 /// The two outputs of a child of the guard's own; the guard waits at their other ends.
 struct ToPipes;
