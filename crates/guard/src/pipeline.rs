@@ -10,7 +10,7 @@ use crate::power;
 use crate::record::{self, Durable, Entry, Kept, Record, Word};
 use crate::report::{Ending, Report};
 
-use crate::{capture, clock, facts, report, sys};
+use crate::{capture, clock, diag, facts, report, sys};
 use breakglass_protocol::{JSON_PREFIX, Outcome, Refusal, Rule, exit};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -37,6 +37,8 @@ pub(crate) fn run() -> u8 {
 fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
     match invocation {
         Ok(Invocation::Power(door)) => power_door(&door, surroundings),
+        Ok(Invocation::Diag(door)) => diag::diag_door(&door, surroundings),
+        Ok(Invocation::Explain { config, request }) => diag::explain(&config, &request),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),

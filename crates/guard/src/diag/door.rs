@@ -6,9 +6,9 @@
 //! filters of the guard's own, and through redaction again.
 
 use super::client::{Client, Output, ToClient};
-use super::decide::{Decision, decide};
+use super::decide::{self, Accepted, Decision, decide};
 use super::limits;
-use super::native::sink::{Redact, Sink, Stage};
+use super::native::sink::{Redact, Sink};
 use super::native::{filter, read};
 use super::plan::{Plan, Program, Source};
 use super::policy::DiagPolicy;
@@ -23,6 +23,9 @@ use crate::report::{self, Ending, Report};
 use crate::sys::{self, SessionSignals};
 use breakglass_protocol::{EndedBy, JSON_PREFIX, Line, Outcome, Refusal, Rule, exit};
 use breakglass_redact::Shape;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -34,12 +37,8 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
     ignore_input();
     // The end of the session is seen where the answer goes; a signal would leave a program without its guard.
     sys::session_signals(SessionSignals::Ignored);
-    let raw = surroundings.request.as_deref().unwrap_or_default();
-    let (json, request) = match raw.strip_prefix(JSON_PREFIX.as_bytes()) {
-        Some(request) => (true, request),
-        None => (false, raw),
-    };
-    let report = Report::new(json);
+    let request = surroundings.request.as_deref();
+    let report = Report::new(request.is_some_and(|bytes| bytes.starts_with(JSON_PREFIX.as_bytes())));
 
     // 1. The policy: a root-owned file, or nothing at all is allowed.
     let (policy, diag) = match Policy::for_diag(&door.config) {
@@ -48,7 +47,7 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
     };
     let mut record = Record::new(&policy.record_dir, &policy.state_dir, &surroundings.user);
     let line = |word, rule, outcome| entry(door, surroundings, word, rule, outcome);
-    let mut refuse = |record: &mut Record, ending: fn(Refusal) -> Ending, refusal: Refusal| {
+    let refuse = |record: &mut Record, ending: fn(Refusal) -> Ending, refusal: Refusal| {
         let entry = line(Word::Deny, Some(refusal.rule), Some(Outcome::Refused));
         if let Kept::Elsewhere(why) | Kept::Lost(why) = record.keep(&entry, Durable::No) {
             report::warn(&format!("record not kept: {why}"));
@@ -57,8 +56,8 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
     };
 
     // 2. and 3. Parse and decide, by a pure function of the policy and the bytes.
-    let plan = match decide(&diag, request) {
-        Decision::Allow(plan) => plan,
+    let Accepted { plan, json } = match decide(&diag, request) {
+        Decision::Allow(accepted) => accepted,
         Decision::Deny(refusal) => return refuse(&mut record, Ending::refused, refusal),
     };
 
@@ -98,6 +97,20 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
         report::warn(&format!("record not kept: {why}"));
     }
     code
+}
+
+/// Says what would be decided about a request, word by word; nothing is carried out, opened or recorded.
+pub(crate) fn explain(config: &Path, request: &OsStr) -> u8 {
+    match Policy::for_diag(config) {
+        Ok((_, diag)) => {
+            report::say(decide::explain(&diag, request.as_bytes()).trim_end());
+            exit::DONE
+        }
+        Err(reason) => {
+            report::warn(&reason);
+            exit::BAD_CONFIGURATION
+        }
+    }
 }
 
 /// How a look ended.
@@ -163,7 +176,7 @@ fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&s
         Wiring { errors: plan.errors, answer: &mut *answer, complaints: &mut *complaints, client };
     let end = match &plan.source {
         Source::Program(program) => run::program(program, diag, &mut wiring),
-        Source::Native(parsed) => run::native(diag, &mut wiring, &|out| read(parsed, diag, out)),
+        Source::Native(parsed) => run::native(diag, &mut wiring, &|out, complain| read(parsed, diag, out, complain)),
     };
     complaints.end();
     let filtered = answer.end();
@@ -177,9 +190,13 @@ fn chain(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, shape: Shape) -> R
         chain = redacted(diag, Shape::Text, chain);
     }
     for parsed in plan.filters.iter().rev() {
-        chain = Stage::boxed(filter(parsed)?, chain);
+        chain = filter(parsed, chain)?;
     }
-    Ok(redacted(diag, shape, chain))
+    // A reader redacts what it reads before it does anything with it.
+    match plan.source {
+        Source::Native(_) if !plan.filters.is_empty() => Ok(chain),
+        _ => Ok(redacted(diag, shape, chain)),
+    }
 }
 
 fn redacted(diag: &DiagPolicy, shape: Shape, next: Box<dyn Sink>) -> Box<dyn Sink> {

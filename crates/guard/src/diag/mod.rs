@@ -5,15 +5,17 @@
 //! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
 
 mod client;
-#[cfg(any())]
-mod decide;
+pub(crate) mod decide;
 pub(crate) mod denied;
-#[cfg(any())]
 mod door;
+pub(crate) mod grammar;
 mod limits;
 pub(crate) mod native;
 pub(crate) mod places;
 pub(crate) mod plan;
 pub(crate) mod policy;
 mod run;
+pub(crate) mod tables;
 pub(crate) mod walls;
+
+pub(crate) use door::{diag_door, explain};
