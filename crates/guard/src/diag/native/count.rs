@@ -39,8 +39,9 @@ impl Counts {
         let [lines, words, chars, size, longest] = &mut self.values;
         *size += bytes.len() as u64;
         for byte in bytes {
-            let continues = byte & 0xc0 == 0x80;
-            *chars += u64::from(!continues);
+            // Of a character of several bytes the first counts; a byte that begins none does not print.
+            let begins = matches!(byte, 0..0x80 | 0xc2..0xf5);
+            *chars += u64::from(begins);
             if matches!(byte, b'\n' | b'\r' | 0x0c) {
                 *longest = (*longest).max(self.column);
                 self.column = 0;
@@ -49,11 +50,11 @@ impl Counts {
             match byte {
                 b'\t' => self.column += 8 - self.column % 8,
                 0..0x20 | 0x7f => {}
-                _ => self.column += u64::from(!continues),
+                _ => self.column += u64::from(begins),
             }
             if matches!(byte, b' ' | b'\t'..=b'\r') {
                 *words += u64::from(std::mem::take(&mut self.in_word));
-            } else if !matches!(byte, 0..0x20 | 0x7f) {
+            } else if begins && !matches!(byte, 0..0x20 | 0x7f) {
                 self.in_word = true;
             }
         }

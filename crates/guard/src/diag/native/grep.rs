@@ -164,10 +164,7 @@ impl Grep {
 
     fn select(&mut self, line: &[u8], next: &mut dyn Sink) -> Flow {
         if self.binary {
-            let mut message = b"grep: ".to_vec();
-            message.extend_from_slice(&self.name);
-            message.extend_from_slice(b": binary file matches\n");
-            let _ = next.push(&message);
+            next.complain(&format!("grep: {}: binary file matches", String::from_utf8_lossy(&self.name)));
             return Flow::Enough;
         }
         let first = self.before.front().map_or(self.number, |before| before.number);
@@ -234,9 +231,8 @@ impl PerLine for &mut Grep {
             return Flow::Enough;
         }
         let matches = self.pattern.is_in(line) != self.invert;
-        let flow = if matches && self.selected >= self.most {
-            Flow::Enough
-        } else if matches {
+        // Behind the last line that is selected, everything is context.
+        let flow = if matches && self.selected < self.most {
             self.selected += 1;
             self.selected_any = true;
             match self.print {

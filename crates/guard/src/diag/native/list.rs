@@ -15,6 +15,8 @@ use std::cmp::Ordering;
 struct Item {
     name: Vec<u8>,
     kind: FileType,
+    /// It is a directory, or leads to one.
+    directory: bool,
     /// Missing where it was not needed, or where it is denied.
     stat: Option<Statx>,
     target: Option<Vec<u8>>,
@@ -191,7 +193,13 @@ impl Run<'_> {
             } else {
                 None
             };
-            items.push(item(entry.name, kind, stat, target));
+            let mut item = item(entry.name, kind, stat, target);
+            if listing.directories_first && kind == FileType::Symlink {
+                let path = [path, b"/", item.name.as_slice()].concat();
+                let led = self.places.open(&path, Last::Followed);
+                item.directory = led.is_ok_and(|led| led.kind() == FileType::Directory);
+            }
+            items.push(item);
         }
         listing.sort(&mut items);
         if listing.long || listing.blocks {
@@ -254,7 +262,7 @@ impl Run<'_> {
 }
 
 fn item(name: Vec<u8>, kind: FileType, stat: Option<Statx>, target: Option<Vec<u8>>) -> Item {
-    Item { name, kind, stat, target }
+    Item { name, kind, directory: kind == FileType::Directory, stat, target }
 }
 
 impl Listing {
@@ -276,7 +284,7 @@ impl Listing {
 
     fn compare(&self, a: &Item, b: &Item) -> Ordering {
         if self.directories_first {
-            let file = |item: &Item| item.kind != FileType::Directory;
+            let file = |item: &Item| !item.directory;
             let order = file(a).cmp(&file(b));
             if order != Ordering::Equal {
                 return order;

@@ -152,8 +152,7 @@ impl Parser<'_, '_, '_> {
             name => {
                 let value = given.value.as_deref().unwrap_or_default();
                 let test = self.test(name, value).ok_or_else(|| format!("invalid argument to {name}"))?;
-                self.acts |= matches!(test, Test::Print(_) | Test::Format(_) | Test::Ls | Test::Quit)
-                    && name != "-quit";
+                self.acts |= matches!(test, Test::Print(_) | Test::Format(_) | Test::Ls | Test::Quit);
                 self.add(test)
             }
         }
