@@ -50,6 +50,11 @@ impl Stage {
         PathBuf::from(format!("/proc/{}", self.holder.id()))
     }
 
+    /// Its mount namespace.
+    pub(crate) fn namespace(&self) -> PathBuf {
+        self.proc().join("ns/mnt")
+    }
+
     /// How a path of the stage is called from outside.
     pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.proc().join("root").join(path.trim_start_matches('/'))
