@@ -12,7 +12,7 @@ fn places() -> Vec<String> {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/denied-paths.txt")).unwrap();
     let places: Vec<String> = text
         .lines()
-        .filter(|line| line.starts_with('/') && !line.ends_with('/') && !line.contains("/.\./"))
+        .filter(|line| line.starts_with('/') && !line.ends_with('/') && !line.contains("/../"))
         .filter(|line| !ELSEWHERE.iter().any(|root| line.split('/').nth(1) == root.split('/').nth(1)))
         .map(str::to_owned)
         .collect();
