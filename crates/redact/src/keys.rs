@@ -45,6 +45,10 @@ const KEYS: &[Row] = &[
     Row("userpass", false, Strong, PASSWORD),
     Row("smtppass", false, Strong, PASSWORD),
     Row("rcpass", false, Strong, PASSWORD),
+    Row("storepass", false, Strong, PASSWORD),
+    Row("keypass", false, Strong, PASSWORD),
+    Row("passwordsalt", false, Strong, PASSWORD),
+    Row("authtok", false, Strong, PASSWORD),
     Row("pwd", true, Strong, PASSWORD),
     Row("dbpwd", false, Strong, PASSWORD),
     Row("pw", true, Strong, PASSWORD),
@@ -360,6 +364,11 @@ const ENDINGS: Pairs = {
 /// What a name promises, if anything.
 pub(crate) fn classify(name: &[u8]) -> Option<Key> {
     let end = name.iter().rposition(|byte| byte.is_ascii_alphabetic())?;
+    // `password2`, `token_3`; not a library's version.
+    let number = name.get(end.saturating_add(1)..).unwrap_or_default();
+    if number.len() > 4 || number.iter().filter(|byte| !byte.is_ascii_digit()).count() > 1 {
+        return None;
+    }
     if !ENDINGS.may_have(before(name, end), at(name, end)) {
         return None;
     }

@@ -80,6 +80,7 @@ const WORDS: &[&str] = &[
 /// What opens a reference to a secret that stands elsewhere, or its ciphertext.
 const REFERENCES: &[&str] = &[
     "{{",
+    "${{",
     "<%",
     "%(",
     "%{",

@@ -134,6 +134,11 @@ impl Scan<'_> {
         self.command.learn(line, start, end);
         let span = match next {
             b' ' | b'\t' | 0 => words::after(line, start, end),
+            b'"' | b'\''
+                if at(line, end.saturating_add(1)) == b' ' && at(line, end.saturating_add(2)) == next =>
+            {
+                words::after(line, start, end)
+            }
             b'/' => urls::webhook(line, start, end),
             b':' => urls::bot_token(line, start, end).or_else(|| urls::data_source(line, end)),
             _ => None,
@@ -153,10 +158,8 @@ impl Scan<'_> {
             || begins(rest(line, start.saturating_sub(5)), b"&amp;");
         let name = part(line, start, end);
         let around = Around { query, encoded: separator.encoded, arguments: self.setting.arguments };
-        let key = match keys::classify(name) {
-            Some(key) => key,
-            None => self.by_name_and_value(name, separator, around)?,
-        };
+        let beside = self.by_name_and_value(name, separator, around);
+        let key = keys::classify(name).or(beside)?;
         self.promised |= key.weight == Weight::Strong;
         let value = self.value(separator, around);
         let span = match key.weight {

@@ -53,7 +53,9 @@ pub(crate) fn find(line: &[u8], start: usize, end: usize) -> Option<Separator> {
         b':' if next == b':' && !quoted => return None,
         b':' if next == b'/' && at(line, sign.saturating_add(2)) == b'/' => return None,
         b':' => (Joint::Colon, 1, false),
-        b',' if quoted => (Joint::Comma, 1, false),
+        b',' if quoted || rest(line, skip_blanks(line, sign.saturating_add(1))).starts_with(b"<<\"") => {
+            (Joint::Comma, 1, false)
+        }
         b'>' if sign == end && before(line, start) == b'<' => (Joint::Tag, 1, false),
         b'%' => {
             let tail = rest(line, sign);

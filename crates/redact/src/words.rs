@@ -36,6 +36,7 @@ const WORDS: &[Word] = &[
     Word("requirepass", false, Any, PASSWORD),
     Word("masterauth", false, Any, PASSWORD),
     Word("auth_pass", false, Any, PASSWORD),
+    Word("insecure-password", false, Any, PASSWORD),
     Word("tls-key-file-pass", false, Any, PASSWORD),
     Word("sentinel-pass", false, Any, PASSWORD),
     Word("by", false, Quoted, PASSWORD),
@@ -94,6 +95,9 @@ const BEGINNINGS: Pairs = {
 /// The secret after the word at `start..end`, which a blank follows.
 pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
     let name = part(line, start, end);
+    if let Some(span) = spoken(line, name, end) {
+        return Some(span);
+    }
     // Nothing shorter or longer stands in the table or is a directive's name.
     if !(2..=40).contains(&name.len()) || at(line, start) == b'-' {
         return None;
@@ -106,7 +110,8 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
     if row.is_none() && !directive {
         return None;
     }
-    let from = skip_blanks(line, end);
+    let quote = usize::from(matches!(at(line, end), b'"' | b'\''));
+    let from = skip_blanks(line, end.saturating_add(quote));
     let value = values::value(line, from, Around::default());
     let secret = part(line, value.start, value.end);
     if secret.is_empty() || looks::is_placeholder(secret) {
@@ -116,6 +121,40 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
         || directive && is_directive(line, name, value, secret);
     let kind = row.map_or(PASSWORD, |row| row.3);
     fits.then_some(Span { start: value.start, end: value.end, kind, stop: value.stop })
+}
+
+/// `the password is x`, `password was reset to x`: what may be a secret a few small words after its name.
+fn spoken(line: &[u8], name: &[u8], end: usize) -> Option<Span> {
+    let key =
+        keys::classify(name).filter(|key| key.weight == Weight::Strong && matches!(at(line, end), b' '))?;
+    let mut here = end;
+    for _ in 0..4 {
+        here = skip_blanks(line, here);
+        let word = run(line, here, |byte| byte.is_ascii_lowercase());
+        let small = matches!(
+            part(line, here, word),
+            b"is" | b"was" | b"to" | b"now" | b"set" | b"reset" | b"changed" | b"updated" | b"the" | b"new"
+        );
+        let verb = matches!(part(line, here, word), b"is" | b"to");
+        if !small || at(line, word) != b' ' {
+            return None;
+        }
+        here = skip_blanks(line, word);
+        if verb {
+            let value = values::value(line, here, Around::default());
+            let secret = part(line, value.start, value.end);
+            let drawn = looks::is_secretish(secret)
+                && secret.iter().any(u8::is_ascii_digit)
+                && !looks::is_placeholder(secret);
+            return drawn.then_some(Span {
+                start: value.start,
+                end: value.end,
+                kind: key.kind,
+                stop: value.stop,
+            });
+        }
+    }
+    None
 }
 
 fn fits(line: &[u8], next: Next, value: Value, secret: &[u8]) -> bool {
