@@ -11,16 +11,22 @@ use std::path::PathBuf;
 const DEFAULT_CONFIG: &str = "/etc/breakglass/guard.toml";
 
 pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [--label KEY]
+       breakglass-guard diag [--config FILE] [--label KEY]
+       breakglass-guard diag --explain REQUEST [--config FILE]
        breakglass-guard facts
        breakglass-guard record verify FILE [--head SEQ:HASH]
        breakglass-guard record head FILE
-`power` stands in a forced command of authorized_keys; the request is what the client asks ssh to run.";
+`power` and `diag` stand in a forced command of authorized_keys; the request is what the client asks ssh to run.";
 
 /// What the guard was started as.
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// Behind a forced command: decide about one request.
     Power(Door),
+    /// Behind a forced command: carry out one look, or refuse it.
+    Diag(Door),
+    /// Say what would be decided about a request; nothing is carried out.
+    Explain { config: PathBuf, request: OsString },
     /// Hidden: carry out one accepted operation, detached.
     Operate(Operate),
     /// Hidden: become the QEMU of one VM.
@@ -37,6 +43,12 @@ pub(crate) enum Invocation {
     RecordHead { file: PathBuf },
     /// Print how it is used.
     Usage,
+    /// Hidden, in builds with debug assertions alone: a program behind the walls, without any grammar.
+    #[cfg(debug_assertions)]
+    BehindWalls(Vec<OsString>),
+    /// Hidden, in the same builds: whatever the rest says, on a kernel without Landlock.
+    #[cfg(debug_assertions)]
+    WithoutLandlock(Vec<OsString>),
 }
 
 /// The fixed half of a request: what the forced command says of the door.
@@ -108,6 +120,14 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
             let mut options = Options::read(&rest, &["--config", "--label"])?;
             Ok(Invocation::Power(Door { config: options.config(), label: options.label()? }))
         }
+        Some("diag") => {
+            let mut options = Options::read(&rest, &["--config", "--label", "--explain"])?;
+            let config = options.config();
+            Ok(match options.take("--explain") {
+                Some(request) => Invocation::Explain { config, request },
+                None => Invocation::Diag(Door { config, label: options.label()? }),
+            })
+        }
         Some("operate") => {
             let known = ["--config", "--label", "--source", "--vm", "--verb", "--operation"];
             let mut options = Options::read(&rest, &known)?;
@@ -135,6 +155,10 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
         Some("sync-probe") => Ok(Invocation::SyncProbe(rest)),
         Some("record") => record(&rest),
         Some("help" | "--help" | "-h") => Ok(Invocation::Usage),
+        #[cfg(debug_assertions)]
+        Some("behind-walls") => Ok(Invocation::BehindWalls(rest)),
+        #[cfg(debug_assertions)]
+        Some("without-landlock") => Ok(Invocation::WithoutLandlock(rest)),
         Some(other) => Err(format!("`{}` is no subcommand", other.escape_debug())),
         None => Err("a subcommand is missing".to_owned()),
     }

@@ -164,14 +164,15 @@ pub(crate) fn warn(text: &str) {
     warn_line(&format!("breakglass-guard: {text}"));
 }
 
-fn warn_line(text: &str) {
+/// One line on standard error as it is.
+pub(crate) fn warn_line(text: &str) {
     let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = std::io::stderr().lock().write_all(format!("{one_line}\n").as_bytes());
 }
 
 fn plain(line: &Line) -> Option<String> {
     match line {
-        Line::Started { verb, vm, operation, joined, .. } => {
+        Line::Started { verb: Some(verb), vm: Some(vm), operation, joined, .. } => {
             let id = operation.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
             let joined = if *joined { "was running already: joined" } else { "accepted" };
             Some(format!("{verb} {vm}: {joined}{id}; it completes although this connection may end"))
@@ -179,7 +180,7 @@ fn plain(line: &Line) -> Option<String> {
         Line::Progress { at, phase, note, .. } => Some(plain_step(*at, *phase, note)),
         Line::Forensics { part, outcome, millis, .. } => Some(plain_part(part, *outcome, *millis)),
         Line::Output { text, .. } => Some(text.clone()),
-        Line::Finished { .. } => None,
+        Line::Started { .. } | Line::Finished { .. } => None,
     }
 }
 

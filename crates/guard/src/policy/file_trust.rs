@@ -18,19 +18,32 @@ const DIRECTORY: u32 = 0o040_000;
 const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
+/// Who may own what is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Root alone: the door's account must not be able to change what it may do.
+    Roots,
+    /// Root, or the account that the guard runs as.
+    RootsOrOwn,
+}
+
 /// Reads the file at `path` after its whole path was found trustworthy.
 ///
 /// # Errors
 /// A sentence that names the file or directory at fault and what to do about it.
-pub(super) fn read_trusted(path: &Path) -> Result<String, String> {
+pub(super) fn read_trusted(path: &Path, whose: Whose) -> Result<String, String> {
+    let own = match whose {
+        Whose::Roots => 0,
+        Whose::RootsOrOwn => rustix::process::geteuid().as_raw(),
+    };
     if !path.is_absolute() {
         return Err(format!("{}: the configuration must be named by an absolute path", path.display()));
     }
-    let resolved = walk(path)?;
+    let resolved = walk(path, own)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = open(&resolved, flags, Mode::empty()).map_err(|error| unreadable(&resolved, error))?;
     let stat = fstat(&file).map_err(|error| unreadable(&resolved, error))?;
-    judge(&resolved, &stat, Place::File)?;
+    judge(&resolved, &stat, Place::File, own)?;
     let mut text = String::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).min(LARGEST) + 1);
     let mut limited = std::fs::File::from(file).take(LARGEST as u64 + 1);
     limited.read_to_string(&mut text).map_err(|error| format!("{}: {error}", resolved.display()))?;
@@ -49,11 +62,11 @@ enum Place {
 }
 
 /// Follows the path step by step and judges each directory before its entries are believed.
-fn walk(path: &Path) -> Result<PathBuf, String> {
+fn walk(path: &Path, own: u32) -> Result<PathBuf, String> {
     let mut todo: Vec<OsString> = steps(path);
     let mut here = PathBuf::from("/");
     let mut links = 0;
-    judge_directory(&here)?;
+    judge_directory(&here, own)?;
     while let Some(step) = todo.pop() {
         if step == ".." {
             here.pop();
@@ -62,7 +75,7 @@ fn walk(path: &Path) -> Result<PathBuf, String> {
         let next = here.join(&step);
         let stat = statat(rustix::fs::CWD, &next, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| unreadable(&next, error))?;
-        judge(&next, &stat, Place::Entry)?;
+        judge(&next, &stat, Place::Entry, own)?;
         match stat.st_mode & 0o170_000 {
             LINK => {
                 links += 1;
@@ -78,7 +91,7 @@ fn walk(path: &Path) -> Result<PathBuf, String> {
                 todo.extend(steps(&target));
             }
             DIRECTORY => {
-                judge(&next, &stat, Place::Directory)?;
+                judge(&next, &stat, Place::Directory, own)?;
                 here = next;
             }
             _ if todo.is_empty() => return Ok(next),
@@ -100,17 +113,17 @@ fn steps(path: &Path) -> Vec<OsString> {
         .collect()
 }
 
-fn judge_directory(path: &Path) -> Result<(), String> {
+fn judge_directory(path: &Path, own: u32) -> Result<(), String> {
     let stat = statat(rustix::fs::CWD, path, AtFlags::empty()).map_err(|error| unreadable(path, error))?;
-    judge(path, &stat, Place::Directory)
+    judge(path, &stat, Place::Directory, own)
 }
 
-fn judge(path: &Path, stat: &Stat, place: Place) -> Result<(), String> {
+fn judge(path: &Path, stat: &Stat, place: Place, own: u32) -> Result<(), String> {
     let refused = |what: &str, remedy: &str| {
         Err(format!("{} {what}: nothing that it says is believed; {remedy}", path.display()))
     };
     let owner = stat.st_uid;
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if owner != 0 && owner != own {
         return refused(&format!("belongs to user {owner}"), "`chown root:root` it");
     }
     let others_write = stat.st_mode & 0o022 != 0;
@@ -159,14 +172,14 @@ mod tests {
         for (bits, believed) in [(0o644, true), (0o600, true), (0o664, false), (0o646, false), (0o666, false)]
         {
             mode(&file, bits);
-            assert_eq!(read_trusted(&file).is_ok(), believed, "file {bits:o}");
+            assert_eq!(read_trusted(&file, Whose::RootsOrOwn).is_ok(), believed, "file {bits:o}");
         }
         mode(&file, 0o644);
         for (bits, believed) in
             [(0o755, true), (0o775, false), (0o757, false), (0o777, false), (0o1777, true)]
         {
             mode(&directory, bits);
-            assert_eq!(read_trusted(&file).is_ok(), believed, "directory {bits:o}");
+            assert_eq!(read_trusted(&file, Whose::RootsOrOwn).is_ok(), believed, "directory {bits:o}");
         }
     }
 
@@ -184,12 +197,12 @@ mod tests {
         symlink("real", sound.join("near")).unwrap();
         symlink(sound.join("real"), open.join("to-sound")).unwrap();
         symlink("loop", sound.join("loop")).unwrap();
-        assert!(read_trusted(&sound.join("near")).is_ok());
-        assert!(read_trusted(&sound.join("to-open")).unwrap_err().contains("open"));
-        assert!(read_trusted(&open.join("to-sound")).unwrap_err().contains("open"));
-        assert!(read_trusted(&sound.join("loop")).is_err());
-        assert!(read_trusted(&sound).is_err());
-        assert!(read_trusted(&sound.join("absent")).is_err());
+        assert!(read_trusted(&sound.join("near"), Whose::RootsOrOwn).is_ok());
+        assert!(read_trusted(&sound.join("to-open"), Whose::RootsOrOwn).unwrap_err().contains("open"));
+        assert!(read_trusted(&open.join("to-sound"), Whose::RootsOrOwn).unwrap_err().contains("open"));
+        assert!(read_trusted(&sound.join("loop"), Whose::RootsOrOwn).is_err());
+        assert!(read_trusted(&sound, Whose::RootsOrOwn).is_err());
+        assert!(read_trusted(&sound.join("absent"), Whose::RootsOrOwn).is_err());
     }
 
     #[test]
@@ -204,6 +217,6 @@ mod tests {
             0,
         )
         .unwrap();
-        assert!(read_trusted(&fifo).unwrap_err().contains("no regular file"));
+        assert!(read_trusted(&fifo, Whose::RootsOrOwn).unwrap_err().contains("no regular file"));
     }
 }

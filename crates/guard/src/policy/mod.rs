@@ -3,22 +3,29 @@
 //! Strict: an unknown key, a value out of range or a file that others may change is an error, and an error here
 //! means that every request is refused. Nothing is taken from the environment or the client.
 
+mod diag;
+mod document;
 mod file_trust;
+mod section;
 mod sections;
 
+use crate::diag::policy::DiagPolicy;
 use breakglass_protocol::VmName;
+use file_trust::Whose;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The whole policy of this door, as the guard uses it.
+/// What the file says of the doors of this host, as the guard uses it.
 #[derive(Debug)]
 pub(crate) struct Policy {
     /// Operations, locks and the ring; on a tmpfs, so that a hung disk cannot hold a verb.
     pub(crate) state_dir: PathBuf,
     /// Where the record is kept.
     pub(crate) record_dir: PathBuf,
-    /// The VMs behind this door, at least one.
+    /// The VMs behind the power door; none where the file has no such door.
     pub(crate) machines: Vec<Machine>,
+    /// The read-only door, where the file has one.
+    pub(crate) diag: Option<DiagPolicy>,
 }
 
 /// One VM, with everything that its verbs need.
@@ -87,13 +94,42 @@ impl Policy {
     ///
     /// # Errors
     /// A sentence that names the file, the line where there is one, and what to do.
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let text = file_trust::read_trusted(path)?;
+    fn read(path: &Path, whose: Whose) -> Result<Self, String> {
+        let text = file_trust::read_trusted(path, whose)?;
         sections::resolve(&text, path)
+    }
+
+    /// The policy for the power door, which the file must have.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub(crate) fn for_power(path: &Path) -> Result<Self, String> {
+        let policy = Self::read(path, Whose::RootsOrOwn)?;
+        if policy.machines.is_empty() {
+            return Err(missing(path, "power"));
+        }
+        Ok(policy)
+    }
+
+    /// The policy for the read-only door, whose own part comes beside the rest. The file must be root's: what the
+    /// door's account owned, it could change.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub(crate) fn for_diag(path: &Path) -> Result<(Self, DiagPolicy), String> {
+        let mut policy = Self::read(path, Whose::Roots)?;
+        match policy.diag.take() {
+            Some(diag) => Ok((policy, diag)),
+            None => Err(missing(path, "diag")),
+        }
     }
 
     /// The VM of this name.
     pub(crate) fn machine(&self, vm: &VmName) -> Option<&Machine> {
         self.machines.iter().find(|machine| machine.vm == *vm)
     }
+}
+
+fn missing(path: &Path, door: &str) -> String {
+    format!("{}: has no [{door}], so that this host has no {door} door", path.display())
 }

@@ -1,257 +1,194 @@
 //! The shape of `guard.toml` on paper, its defaults and its ranges; resolved into what the guard uses.
 
-use super::{Forensics, Machine, Patience, Policy, Qmp};
+use super::document::{self, Fault};
+use super::section::Section;
+use super::{Forensics, Machine, Patience, Policy, Qmp, diag};
 use crate::forensics::Limits;
 use breakglass_protocol::VmName;
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default = "default_state_dir")]
-    state_dir: PathBuf,
-    #[serde(default)]
-    record: Record,
-    power: Power,
-}
-
-fn default_state_dir() -> PathBuf {
-    PathBuf::from("/run/breakglass-guard")
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Record {
-    dir: PathBuf,
-}
-
-impl Default for Record {
-    fn default() -> Self {
-        Self { dir: PathBuf::from("/var/log/breakglass") }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Backend {
-    Qmp,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Power {
-    #[serde(rename = "backend")]
-    _backend: Backend,
-    vm: Option<u32>,
-    name: Option<VmName>,
-    qmp: Option<QmpSection>,
-    #[serde(default)]
-    machines: Vec<MachineSection>,
-    #[serde(default = "ten")]
-    grace_seconds: u64,
-    #[serde(default = "sixty")]
-    stop_grace_seconds: u64,
-    #[serde(default = "ten")]
-    kill_wait_seconds: u64,
-    #[serde(default = "ten")]
-    start_wait_seconds: u64,
-    #[serde(default = "thousand")]
-    answer_millis: u64,
-    #[serde(default = "quarter")]
-    sample_millis: u64,
-    #[serde(default)]
-    forensics: ForensicsSection,
-}
-
-const fn ten() -> u64 {
-    10
-}
-const fn sixty() -> u64 {
-    60
-}
-const fn thousand() -> u64 {
-    1000
-}
-const fn quarter() -> u64 {
-    250
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MachineSection {
-    vm: u32,
-    name: Option<VmName>,
-    qmp: QmpSection,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QmpSection {
-    socket: Option<PathBuf>,
-    pid_file: Option<PathBuf>,
-    command: Vec<String>,
-    executable: Option<PathBuf>,
-    console: Option<PathBuf>,
-    lock_file: Option<PathBuf>,
-    guest_agent: Option<PathBuf>,
-    log: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ForensicsSection {
-    dir: PathBuf,
-    deadline_seconds: u64,
-    keep_bytes: u64,
-    keep_count: u32,
-    free_floor_bytes: u64,
-}
-
-impl Default for ForensicsSection {
-    fn default() -> Self {
-        let Limits { keep_bytes, keep_count, free_floor_bytes } = Limits::default();
-        let dir = PathBuf::from("/var/lib/breakglass-guard/forensics");
-        Self { dir, deadline_seconds: 5, keep_bytes, keep_count, free_floor_bytes }
-    }
-}
+const TOP: &[&str] = &["state_dir", "record", "power", "diag"];
+const POWER: &[&str] = &[
+    "backend",
+    "vm",
+    "name",
+    "qmp",
+    "machines",
+    "grace_seconds",
+    "stop_grace_seconds",
+    "kill_wait_seconds",
+    "start_wait_seconds",
+    "answer_millis",
+    "sample_millis",
+    "forensics",
+];
+const MACHINE: &[&str] = &["vm", "name", "qmp"];
+const QMP: &[&str] =
+    &["socket", "pid_file", "command", "executable", "console", "lock_file", "guest_agent", "log"];
+const FORENSICS: &[&str] = &["dir", "deadline_seconds", "keep_bytes", "keep_count", "free_floor_bytes"];
 
 /// Reads the text and checks every value.
 ///
 /// # Errors
-/// A sentence with the file and, where it is known, the line.
+/// A sentence with the file and the line.
 pub(super) fn resolve(text: &str, path: &Path) -> Result<Policy, String> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let line =
-            error.span().map_or(1, |span| text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1);
-        format!("{} line {line}: {}", path.display(), one_line(error.message()))
-    })?;
-    policy(file).map_err(|reason| format!("{}: {reason}", path.display()))
+    policy(text).map_err(|Fault { line, reason }| format!("{} line {line}: {reason}", path.display()))
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn policy(text: &str) -> Result<Policy, Fault> {
+    let document = document::parse(text)?;
+    let file = Section::new(&document, "", TOP)?;
+    let record = file.section("record", "record", &["dir"])?;
+    let record_dir = match &record {
+        Some(record) => record.path("dir")?,
+        None => None,
+    };
+    let machines = match file.section("power", "power", POWER)? {
+        Some(power) => machines(power)?,
+        None => Vec::new(),
+    };
+    let diag = diag::read(file)?;
+    if machines.is_empty() && diag.is_none() {
+        return Err(file.fault("", "the file opens no door: it has neither [power] nor [diag]"));
+    }
+    Ok(Policy {
+        state_dir: file.path("state_dir")?.unwrap_or_else(|| PathBuf::from("/run/breakglass-guard")),
+        record_dir: record_dir.unwrap_or_else(|| PathBuf::from("/var/log/breakglass")),
+        machines,
+        diag,
+    })
 }
 
-fn policy(file: File) -> Result<Policy, String> {
-    let Power { vm, name, qmp, machines, .. } = file.power;
-    let sections = match (vm, qmp, machines) {
-        (Some(vm), Some(qmp), machines) if machines.is_empty() => vec![MachineSection { vm, name, qmp }],
-        (None, None, machines) if !machines.is_empty() && name.is_none() => machines,
-        _ => {
-            return Err(
-                "[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM".into(),
-            );
+fn machines(power: Section<'_>) -> Result<Vec<Machine>, Fault> {
+    match power.text("backend")? {
+        Some("qmp") => {}
+        Some(other) => {
+            let reason = format!("`backend` is `{}`; known is `qmp`", other.escape_debug());
+            return Err(power.fault("backend", reason));
         }
+        None => return Err(power.fault("backend", "`backend` is missing in [power]")),
+    }
+    let one = power.number("vm", 1, u64::from(u32::MAX))?.is_some();
+    let several = power.sections("machines", "power.machines", MACHINE)?;
+    let sections = if one && several.is_empty() && power.section("qmp", "power.qmp", QMP)?.is_some() {
+        vec![power]
+    } else if !one && !several.is_empty() && power.text("name")?.is_none() {
+        several
+    } else {
+        return Err(power.fault(
+            "",
+            "[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM",
+        ));
     };
-    let patience = Patience {
-        grace: seconds("grace_seconds", file.power.grace_seconds, 0)?,
-        stop_grace: seconds("stop_grace_seconds", file.power.stop_grace_seconds, 0)?,
-        kill_wait: seconds("kill_wait_seconds", file.power.kill_wait_seconds, 1)?,
-        start_wait: seconds("start_wait_seconds", file.power.start_wait_seconds, 1)?,
-        answer: millis("answer_millis", file.power.answer_millis)?,
-        sample_gap: millis("sample_millis", file.power.sample_millis)?,
-    };
-    let section = file.power.forensics;
-    let forensics = Forensics {
-        dir: absolute("power.forensics.dir", section.dir)?,
-        deadline: seconds("power.forensics.deadline_seconds", section.deadline_seconds, 1)?,
-        limits: Limits {
-            keep_bytes: section.keep_bytes,
-            keep_count: section.keep_count,
-            free_floor_bytes: section.free_floor_bytes,
-        },
-    };
+    let patience = patience(&power)?;
+    let forensics = forensics(&power)?;
     let mut machines: Vec<Machine> = Vec::new();
     for section in sections {
-        let machine = machine(section, patience, &forensics)?;
+        let machine = machine(&section, patience, &forensics)?;
         if machines.iter().any(|have| have.vm == machine.vm || have.vm_id == machine.vm_id) {
-            return Err(format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id));
+            let reason = format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id);
+            return Err(section.fault("vm", reason));
         }
         if machines
             .iter()
             .any(|have| have.qmp.socket == machine.qmp.socket || have.qmp.pid_file == machine.qmp.pid_file)
         {
-            return Err(format!("the VM `{}` shares its socket or pid file with another", machine.vm));
+            let reason = format!("the VM `{}` shares its socket or pid file with another", machine.vm);
+            return Err(section.fault("vm", reason));
         }
         machines.push(machine);
     }
-    Ok(Policy {
-        state_dir: absolute("state_dir", file.state_dir)?,
-        record_dir: absolute("record.dir", file.record.dir)?,
-        machines,
+    Ok(machines)
+}
+
+fn patience(power: &Section<'_>) -> Result<Patience, Fault> {
+    let seconds = |key: &str, least, otherwise| {
+        power.number(key, least, 3600).map(|given| Duration::from_secs(given.unwrap_or(otherwise)))
+    };
+    let millis = |key: &str, otherwise| {
+        power.number(key, 10, 10_000).map(|given| Duration::from_millis(given.unwrap_or(otherwise)))
+    };
+    Ok(Patience {
+        grace: seconds("grace_seconds", 0, 10)?,
+        stop_grace: seconds("stop_grace_seconds", 0, 60)?,
+        kill_wait: seconds("kill_wait_seconds", 1, 10)?,
+        start_wait: seconds("start_wait_seconds", 1, 10)?,
+        answer: millis("answer_millis", 1000)?,
+        sample_gap: millis("sample_millis", 250)?,
     })
 }
 
-fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -> Result<Machine, String> {
-    let vm_id = section.vm;
-    if vm_id == 0 {
-        return Err("`vm` must be the number of a VM, from 1".to_owned());
-    }
-    let vm = match section.name {
-        Some(name) => name,
-        None => VmName::new(&format!("vm{vm_id}"))?,
+fn forensics(power: &Section<'_>) -> Result<Forensics, Fault> {
+    let mut forensics = Forensics {
+        dir: PathBuf::from("/var/lib/breakglass-guard/forensics"),
+        deadline: Duration::from_secs(5),
+        limits: Limits::default(),
     };
-    let QmpSection { socket, pid_file, command, executable, console, lock_file, guest_agent, log } =
-        section.qmp;
+    let Some(section) = power.section("forensics", "power.forensics", FORENSICS)? else {
+        return Ok(forensics);
+    };
+    if let Some(dir) = section.path("dir")? {
+        forensics.dir = dir;
+    }
+    if let Some(seconds) = section.number("deadline_seconds", 1, 3600)? {
+        forensics.deadline = Duration::from_secs(seconds);
+    }
+    let limits = &mut forensics.limits;
+    let most = i64::MAX.unsigned_abs();
+    limits.keep_bytes = section.number("keep_bytes", 0, most)?.unwrap_or(limits.keep_bytes);
+    limits.free_floor_bytes = section.number("free_floor_bytes", 0, most)?.unwrap_or(limits.free_floor_bytes);
+    if let Some(count) = section.number("keep_count", 0, u64::from(u32::MAX))? {
+        limits.keep_count = u32::try_from(count).unwrap_or(u32::MAX);
+    }
+    Ok(forensics)
+}
+
+/// One VM, from [power] itself or from a table of its own.
+fn machine(section: &Section<'_>, patience: Patience, forensics: &Forensics) -> Result<Machine, Fault> {
+    let vm_id = section.number("vm", 1, u64::from(u32::MAX))?.and_then(|id| u32::try_from(id).ok());
+    let vm_id = vm_id.ok_or_else(|| section.fault("vm", "`vm` is missing: the number of a VM, from 1"))?;
+    let vm = match section.text("name")? {
+        Some(name) => VmName::new(name),
+        None => VmName::new(&format!("vm{vm_id}")),
+    };
+    let vm = vm.map_err(|reason| section.fault("name", reason))?;
+    let Some(qmp) = section.section("qmp", "qmp", QMP)? else {
+        return Err(section.fault("qmp", "the VM has no `qmp` table"));
+    };
+    let command = qmp.texts("command")?;
+    if let Some(reason) = fault_of_command(&command) {
+        return Err(qmp.fault("command", reason));
+    }
     let beside = |ending: &str| PathBuf::from(format!("/run/vm/{vm_id}.{ending}"));
-    match command.first() {
-        Some(program) if Path::new(program).is_absolute() => {}
-        Some(program) => {
-            return Err(format!(
-                "`command` must begin with an absolute path, not `{}`",
-                program.escape_debug()
-            ));
-        }
-        None => return Err("`command` is empty".to_owned()),
-    }
-    if command.iter().any(|word| word == "-daemonize" || word == "--daemonize") {
-        return Err(
-            "`command` has `-daemonize`: take it out, the guard detaches QEMU itself and has to see its end"
-                .to_owned(),
-        );
-    }
-    if command.iter().any(|word| word.contains('\0')) {
-        return Err("`command` has a NUL byte".to_owned());
-    }
-    let optional = |name: &str, path: Option<PathBuf>| path.map(|path| absolute(name, path)).transpose();
     let qmp = Qmp {
-        socket: absolute("socket", socket.unwrap_or_else(|| beside("qmp")))?,
-        pid_file: absolute("pid_file", pid_file.unwrap_or_else(|| beside("pid")))?,
+        socket: qmp.path("socket")?.unwrap_or_else(|| beside("qmp")),
+        pid_file: qmp.path("pid_file")?.unwrap_or_else(|| beside("pid")),
         command,
-        executable: optional("executable", executable)?,
-        console: optional("console", console)?,
-        lock_file: optional("lock_file", lock_file)?,
-        guest_agent: optional("guest_agent", guest_agent)?,
-        log: absolute("log", log.unwrap_or_else(|| beside("log")))?,
+        executable: qmp.path("executable")?,
+        console: qmp.path("console")?,
+        lock_file: qmp.path("lock_file")?,
+        guest_agent: qmp.path("guest_agent")?,
+        log: qmp.path("log")?.unwrap_or_else(|| beside("log")),
     };
     Ok(Machine { vm, vm_id, qmp, patience, forensics: forensics.clone() })
 }
 
-fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, String> {
-    let dotted = path.components().any(|part| matches!(part, std::path::Component::ParentDir));
-    if path.is_absolute() && !dotted {
-        Ok(path)
-    } else {
-        Err(format!("`{name}` must be an absolute path without `..`, not `{}`", path.display()))
+fn fault_of_command(command: &[String]) -> Option<String> {
+    match command.first() {
+        Some(program) if Path::new(program).is_absolute() => {}
+        Some(program) => {
+            let shown = program.escape_debug();
+            return Some(format!("`command` must begin with an absolute path, not `{shown}`"));
+        }
+        None => return Some("`command` is empty".to_owned()),
     }
-}
-
-fn seconds(name: &str, value: u64, least: u64) -> Result<Duration, String> {
-    if (least..=3600).contains(&value) {
-        Ok(Duration::from_secs(value))
-    } else {
-        Err(format!("`{name}` is {value}; it must be from {least} to 3600"))
+    if command.iter().any(|word| word == "-daemonize" || word == "--daemonize") {
+        let reason =
+            "`command` has `-daemonize`: take it out, the guard detaches QEMU itself and has to see its end";
+        return Some(reason.to_owned());
     }
-}
-
-fn millis(name: &str, value: u64) -> Result<Duration, String> {
-    if (10..=10_000).contains(&value) {
-        Ok(Duration::from_millis(value))
-    } else {
-        Err(format!("`{name}` is {value}; it must be from 10 to 10000"))
-    }
+    command.iter().any(|word| word.contains('\0')).then(|| "`command` has a NUL byte".to_owned())
 }
 
 #[cfg(test)]
@@ -286,7 +223,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_with_its_line_or_key() {
         for (from, to, named) in [
-            ("vm = 102", "vm = 0", "from 1"),
+            ("vm = 102", "vm = 0", "line 3: `vm` is 0; it must be from 1"),
             ("vm = 102", "vm = \"\"", "line 3"),
             ("vm = 102", "vm = \"102 103\"", "line 3"),
             ("vm = 102", "vm = \"../1\"", "line 3"),

@@ -17,7 +17,7 @@ const LOG_LIMIT: u64 = 4 << 20;
 
 /// Becomes QEMU. Returns an exit code only where that failed.
 pub(crate) fn launch(order: &Launch) -> u8 {
-    let policy = match Policy::read(&order.config) {
+    let policy = match Policy::for_power(&order.config) {
         Ok(policy) => policy,
         Err(_) => return exit::BAD_CONFIGURATION,
     };

@@ -8,7 +8,7 @@
 pub(super) const DENIED: &[(&str, &str)] = &[
     (
         "it holds password hashes or says who may become root",
-        "etc/shadow etc/gshadow etc/tcb etc/security/opasswd etc/sudoers etc/sudoers.d etc/doas.conf etc/master.passwd \
+        "shadow gshadow etc/tcb etc/security/opasswd etc/sudoers etc/sudoers.d etc/doas.conf etc/master.passwd \
          var/backups var/lib/systemd/home var/lib/AccountsService var/log/btmp* etc/samba/smbpasswd \
          etc/pve/user.cfg etc/pve/priv .htpasswd htpasswd .htdigest",
     ),

@@ -30,7 +30,16 @@ pub(crate) fn scan(
         notes: Vec::new(),
         shape: command.shape,
     };
-    let mut scan = Scan { draft, policy, trace, words, at: 0, operands: Vec::new(), only_operands: false };
+    let mut scan = Scan {
+        draft,
+        policy,
+        trace,
+        words,
+        at: 0,
+        operands: Vec::new(),
+        only_operands: false,
+        used: Vec::new(),
+    };
     scan.all()?;
     let mut draft = scan.draft;
     rules(&mut draft)?;
@@ -49,6 +58,8 @@ struct Scan<'a, 'words> {
     /// Words that are operands, and whether each stood after `--`.
     operands: Vec<(&'words Word, bool)>,
     only_operands: bool,
+    /// The lines that allowed options, each to be held against the verb once that is known.
+    used: Vec<Row>,
 }
 
 impl<'words> Scan<'_, 'words> {
@@ -81,7 +92,22 @@ impl<'words> Scan<'_, 'words> {
                 self.operands.push((word, false));
             }
         }
-        self.place_operands()
+        self.place_operands()?;
+        match self.used.iter().find(|row| !row.applies(&self.draft.verb)) {
+            Some(row) => Err(self.unknown(row.name())),
+            None => Ok(()),
+        }
+    }
+
+    /// The line of an option. Before the verb it is looked for under the verb that comes, and held against it in the end.
+    fn row(&self, spelling: &str) -> Option<Row> {
+        let command = self.draft.command;
+        if !self.draft.verb.is_empty() {
+            return command.row(spelling, &self.draft.verb);
+        }
+        let coming =
+            self.words.get(self.at..).unwrap_or_default().iter().find_map(|word| self.extension(&word.text));
+        command.row(spelling, coming.as_slice())
     }
 
     /// Commands whose options may begin with `+`, such as `dig +short`.
@@ -92,10 +118,10 @@ impl<'words> Scan<'_, 'words> {
     /// An option that is the whole word; one without a dash only once the verb is whole.
     fn exact(&self, text: &str) -> Option<Row> {
         if text.starts_with(['-', '+']) {
-            return self.draft.command.row(text, &self.draft.verb);
+            return self.row(text);
         }
         let may_be_keyword = self.draft.command.style == Style::Words && self.extension(text).is_none();
-        may_be_keyword.then(|| self.draft.command.row(text, &self.draft.verb)).flatten()
+        may_be_keyword.then(|| self.row(text)).flatten()
     }
 
     fn following(&mut self, option: &str) -> Result<Word, Refusal> {
@@ -114,9 +140,7 @@ impl<'words> Scan<'_, 'words> {
     fn option(&mut self, text: &str) -> Result<(), Refusal> {
         let command = self.draft.command;
         if text.starts_with("--") || text.starts_with('+') || command.style == Style::Words {
-            let row = text
-                .split_once('=')
-                .and_then(|(name, value)| Some((command.row(name, &self.draft.verb)?, name, value)));
+            let row = text.split_once('=').and_then(|(name, value)| Some((self.row(name)?, name, value)));
             return match row {
                 Some((row, name, value)) if row.takes != Takes::Nothing && name.starts_with(['-', '+']) => {
                     self.give(&row, name, Some(Word::literal(value)))
@@ -127,14 +151,14 @@ impl<'words> Scan<'_, 'words> {
         }
         let letters = text.get(1..).unwrap_or_default();
         if letters.bytes().all(|byte| byte.is_ascii_digit())
-            && let Some(row) = command.row("-#", &self.draft.verb)
+            && let Some(row) = self.row("-#")
         {
             return self.give(&row, text, Some(Word::literal(letters)));
         }
         let mut rest = letters.chars();
         while let Some(letter) = rest.next() {
             let name = format!("-{letter}");
-            let Some(row) = command.row(&name, &self.draft.verb) else {
+            let Some(row) = self.row(&name) else {
                 return Err(self.unknown(if letters.chars().nth(1).is_none() { text } else { &name }));
             };
             let attached = rest.as_str();
@@ -164,6 +188,7 @@ impl<'words> Scan<'_, 'words> {
             }
         };
         (self.trace)(spelled, "option", row.line);
+        self.used.push(*row);
         if row.as_ != Some("drop") {
             self.draft.options.push(Given { name: row.name(), value });
         }
@@ -205,7 +230,10 @@ impl<'words> Scan<'_, 'words> {
             let mut steps = path.split_ascii_whitespace();
             let begins = so_far.iter().all(|word| steps.next().is_some_and(|step| first(step) == *word));
             let left: Vec<&'static str> = steps.collect();
-            if begins && left.iter().all(|step| step.ends_with('?')) {
+            // A verb may be left out where nothing comes after it.
+            let whole =
+                left.is_empty() || self.operands.is_empty() && left.iter().all(|step| step.ends_with('?'));
+            if begins && whole {
                 self.draft.verb.extend(left.iter().map(|step| first(step)));
                 found = Some(operands);
                 break;
@@ -253,7 +281,7 @@ impl<'words> Scan<'_, 'words> {
                         placed.push(Operand { text, glob });
                     }
                     // An optional one may be passed over, for the next item to take the word.
-                    Err(_) if taken >= least && item.contains('?') => break,
+                    Err(_) if taken >= least && item.contains('?') && !word.text.starts_with('@') => break,
                     Err(bad) => {
                         result = Err(self.bad("", &word.text, bad));
                         break;
@@ -311,7 +339,14 @@ impl<'words> Scan<'_, 'words> {
         });
         match line.map(|(_, operands)| operands).filter(|operands| !operands.is_empty()) {
             None => "it takes no operand".to_owned(),
-            Some(operands) => format!("its operands: {}", operands.get(..200).unwrap_or(operands)),
+            Some(operands) => {
+                let mut depth = 0;
+                let kinds = operands.chars().filter(|c| {
+                    depth += i32::from(*c == '(') - i32::from(*c == ')');
+                    depth == 0 && *c != ')'
+                });
+                format!("its operands: {}", kinds.collect::<String>())
+            }
         }
     }
 

@@ -67,6 +67,7 @@ pub(crate) fn check(kind: &'static str, word: &Word, policy: &DiagPolicy) -> Res
         "pattern" | "text" => text.len() <= 1024,
         "word" => words::of(text, 200, "._:@%+,=/-"),
         "name" => words::of(text, 253, "._-"),
+        "chain" => text.len() > 1 && words::of(text, 30, "._-"),
         "user" => words::of(text, 64, "._-$"),
         "interface" => words::of(text, 15, "._-:@"),
         "address" => words::of(text, 64, ".:/-%"),
@@ -122,7 +123,9 @@ pub(crate) fn check(kind: &'static str, word: &Word, policy: &DiagPolicy) -> Res
         }
         "duration" => words::of(text, 20, ".") && text.starts_with(|c: char| c.is_ascii_digit()),
         "sortby" => {
-            text.starts_with(['.', '{']) && words::of(text, 120, "._-{}[]'") && !text.contains("data")
+            text.starts_with(['.', '{'])
+                && words::of(text, 120, "._-{}[]'")
+                && ![".data", "'data", ".stringData"].iter().any(|part| text.contains(part))
         }
         "symbol" => text.chars().count() == 1 || text == "\\t",
         "disktype" => words::disk_type(text),

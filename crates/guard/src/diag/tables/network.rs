@@ -138,8 +138,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         set: "network",
         needs: FIREWALL,
         rows: &["
-            -S --list-rules =+ name
-            -L --list =+ name
+            -S --list-rules =+ chain
+            -L --list =+ chain
             -n --numeric
             -v --verbose
             -x --exact

@@ -24,6 +24,16 @@ pub(super) fn all_of(text: &str, separators: &[char], known: &str, marked: bool)
     })
 }
 
+/// A field without the marks of its order (`-rss`), its width (`wchan:30`) and its empty header (`pid=`).
+fn unmarked(field: &str) -> &str {
+    let field = field.strip_prefix(['+', '-']).unwrap_or(field);
+    let field = field.strip_suffix('=').unwrap_or(field);
+    match field.split_once(':') {
+        Some((name, width)) if width.len() <= 3 && is_digits(width) => name,
+        _ => field,
+    }
+}
+
 pub(super) fn unit(text: &str, globs: bool) -> bool {
     let more = if globs { ":_.@\\-*?[]!" } else { ":_.@\\-" };
     of(&text.replace("..", "."), 255, more) && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
