@@ -29,8 +29,10 @@ struct Surroundings {
 
 /// Runs the guard; the result is its exit code.
 pub(crate) fn run() -> u8 {
+    // Read first: root's own commands may name a file by the directory that they were given in.
+    let invocation = arguments::parse(std::env::args_os().skip(1).collect());
     let surroundings = shut_out();
-    match arguments::parse(std::env::args_os().skip(1).collect()) {
+    match invocation {
         Ok(Invocation::Power(door)) => power_door(&door, &surroundings),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
@@ -39,6 +41,8 @@ pub(crate) fn run() -> u8 {
         Ok(Invocation::SyncProbe(rest)) => facts::run_sync_probe(&rest),
         Ok(Invocation::RecordVerify { file, head }) => record::verify(&file, head),
         Ok(Invocation::RecordHead { file }) => record::head(&file),
+        Ok(Invocation::Install(order)) => crate::install::run(&order),
+        Ok(Invocation::Check { config, user, json }) => crate::check::run(&config, user.as_deref(), json),
         Ok(Invocation::Usage) => {
             report::say(arguments::USAGE);
             exit::DONE
