@@ -44,6 +44,12 @@ pub(crate) enum Invocation {
     Check { config: PathBuf, user: Option<String>, json: bool },
     /// Print how it is used.
     Usage,
+    /// Hidden, in builds with debug assertions alone: a program behind the walls, without any grammar.
+    #[cfg(debug_assertions)]
+    BehindWalls(Vec<OsString>),
+    /// Hidden, in the same builds: whatever the rest says, on a kernel without Landlock.
+    #[cfg(debug_assertions)]
+    WithoutLandlock(Vec<OsString>),
 }
 
 /// The fixed half of a request: what the forced command says of the door.
@@ -145,6 +151,10 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
             .map(|order| Invocation::Install(Box::new(order))),
         Some("check") => check(rest),
         Some("help" | "--help" | "-h") => Ok(Invocation::Usage),
+        #[cfg(debug_assertions)]
+        Some("behind-walls") => Ok(Invocation::BehindWalls(rest)),
+        #[cfg(debug_assertions)]
+        Some("without-landlock") => Ok(Invocation::WithoutLandlock(rest)),
         Some(other) => Err(format!("`{}` is no subcommand", other.escape_debug())),
         None => Err("a subcommand is missing".to_owned()),
     }

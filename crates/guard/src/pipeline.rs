@@ -32,8 +32,12 @@ pub(crate) fn run() -> u8 {
     // Read first: root's own commands may name a file by the directory that they were given in.
     let invocation = arguments::parse(std::env::args_os().skip(1).collect());
     let surroundings = shut_out();
+    carry_out(invocation, &surroundings)
+}
+
+fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
     match invocation {
-        Ok(Invocation::Power(door)) => power_door(&door, &surroundings),
+        Ok(Invocation::Power(door)) => power_door(&door, surroundings),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),
@@ -46,6 +50,13 @@ pub(crate) fn run() -> u8 {
         Ok(Invocation::Usage) => {
             report::say(arguments::USAGE);
             exit::DONE
+        }
+        #[cfg(debug_assertions)]
+        Ok(Invocation::BehindWalls(rest)) => crate::diag::walls::bare::behind_walls(rest),
+        #[cfg(debug_assertions)]
+        Ok(Invocation::WithoutLandlock(rest)) => {
+            crate::diag::walls::bare::without_landlock();
+            carry_out(arguments::parse(rest), surroundings)
         }
         Err(mistake) => {
             report::warn(&format!("{mistake}; see `breakglass-guard help`"));

@@ -171,7 +171,7 @@ fn warn_line(text: &str) {
 
 fn plain(line: &Line) -> Option<String> {
     match line {
-        Line::Started { verb, vm, operation, joined, .. } => {
+        Line::Started { verb: Some(verb), vm: Some(vm), operation, joined, .. } => {
             let id = operation.as_ref().map(|id| format!(" as {id}")).unwrap_or_default();
             let joined = if *joined { "was running already: joined" } else { "accepted" };
             Some(format!("{verb} {vm}: {joined}{id}; it completes although this connection may end"))
@@ -179,7 +179,7 @@ fn plain(line: &Line) -> Option<String> {
         Line::Progress { at, phase, note, .. } => Some(plain_step(*at, *phase, note)),
         Line::Forensics { part, outcome, millis, .. } => Some(plain_part(part, *outcome, *millis)),
         Line::Output { text, .. } => Some(text.clone()),
-        Line::Finished { .. } => None,
+        Line::Started { .. } | Line::Finished { .. } => None,
     }
 }
 

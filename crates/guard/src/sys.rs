@@ -1,9 +1,9 @@
-//! The few calls that have no safe interface: fork, descriptors, signal dispositions, the environment.
+//! The few calls that have no safe interface: fork, descriptors, signal dispositions, the environment, Landlock, seccomp.
 //!
 //! Everything here relies on one fact: the guard never starts a thread. Nothing here decides anything.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Which side of a fork this is.
 pub(crate) enum Forked {
@@ -124,4 +124,83 @@ pub(crate) fn clock_synchronised() -> io::Result<bool> {
         return Err(io::Error::last_os_error());
     }
     Ok(clock.status & libc::STA_UNSYNC == 0)
+}
+
+/// What a Landlock ruleset is about, as `struct landlock_ruleset_attr` lays it out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct LandlockHandled {
+    pub(crate) files: u64,
+    pub(crate) network: u64,
+    pub(crate) scopes: u64,
+}
+
+/// The version of Landlock's interface that the kernel speaks.
+///
+/// # Errors
+/// What the kernel says where it has none.
+pub(crate) fn landlock_version() -> io::Result<u32> {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the kernel takes no attribute and answers a number.
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
+    u32::try_from(version).map_err(|_| io::Error::last_os_error())
+}
+
+/// A new ruleset; an older kernel takes only the fields that it knows, so only those are handed over.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn landlock_ruleset(handled: &LandlockHandled, fields: usize) -> io::Result<OwnedFd> {
+    let size = fields.min(3) * size_of::<u64>();
+    // SAFETY: the struct lives throughout the call and has at least `size` bytes.
+    let fd = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const *handled, size, 0) };
+    let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Allows `access` beneath what `at` (opened with `O_PATH`) is.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn landlock_allow(ruleset: BorrowedFd<'_>, at: BorrowedFd<'_>, access: u64) -> io::Result<()> {
+    #[repr(C, packed)]
+    struct PathBeneath {
+        access: u64,
+        parent: i32,
+    }
+    const PATH_BENEATH: u32 = 1;
+    let rule = PathBeneath { access, parent: at.as_raw_fd() };
+    // SAFETY: the rule has the kernel's layout and lives throughout the call.
+    let result = unsafe {
+        libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), PATH_BENEATH, &raw const rule, 0)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Puts this process and all that it starts behind the ruleset.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn landlock_enter(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes a descriptor and no flags.
+    let result = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Puts this process and all that it starts behind a seccomp filter.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn seccomp_enter(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(filter.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies the filter, which lives throughout the call and is only read.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

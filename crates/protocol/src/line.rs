@@ -91,10 +91,15 @@ pub enum Line {
     Started {
         /// When.
         at: Timestamp,
-        /// Which verb.
-        verb: Verb,
-        /// Which VM.
-        vm: VmName,
+        /// Which verb, through a power door.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verb: Option<Verb>,
+        /// Which VM, through a power door.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vm: Option<VmName>,
+        /// Which command, through a diag door: its name alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
         /// The id of a mutating operation.
         operation: Option<OperationId>,
         /// True when the same verb was running and this caller joined it.

@@ -81,8 +81,9 @@ mod tests {
     fn started() -> Line {
         Line::Started {
             at: Timestamp::from_unix_millis(1),
-            verb: Verb::Cycle,
-            vm: VmName::new("devvm").unwrap(),
+            verb: Some(Verb::Cycle),
+            vm: Some(VmName::new("devvm").unwrap()),
+            command: None,
             operation: None,
             joined: false,
         }

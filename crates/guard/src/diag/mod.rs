@@ -4,5 +4,11 @@
 //! files may be read, judged on what was opened), `native` (the readers and filters of the guard itself), `walls` (the
 //! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
 
+pub(crate) mod denied;
+pub(crate) mod native;
 pub(crate) mod plan;
 pub(crate) mod policy;
+mod client;
+mod limits;
+mod run;
+pub(crate) mod walls;

@@ -38,8 +38,14 @@ pub(super) fn ask(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
         Err(ending) => return (*ending).into(),
     };
     let id = operation.header.operation.clone();
-    let started =
-        Line::Started { at: now(), verb, vm: machine.vm.clone(), operation: Some(id.clone()), joined };
+    let started = Line::Started {
+        at: now(),
+        verb: Some(verb),
+        vm: Some(machine.vm.clone()),
+        command: None,
+        operation: Some(id.clone()),
+        joined,
+    };
     caller.report.line(&started);
 
     let log = operation_log::path(&directory, &id);
