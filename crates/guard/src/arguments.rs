@@ -11,19 +11,25 @@ use std::path::PathBuf;
 const DEFAULT_CONFIG: &str = "/etc/breakglass/guard.toml";
 
 pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [--label KEY]
+       breakglass-guard diag [--config FILE] [--label KEY]
+       breakglass-guard diag --explain REQUEST [--config FILE]
        breakglass-guard install diag --key FILE [--label L] [--from ADDRESS,…] [--user NAME] [--with-broker] [--root DIR]
        breakglass-guard uninstall diag [--keep-record] [--root DIR]
        breakglass-guard check [--config FILE] [--user NAME] [--json]
        breakglass-guard facts
        breakglass-guard record verify FILE [--head SEQ:HASH]
        breakglass-guard record head FILE
-`power` stands in a forced command of authorized_keys; the request is what the client asks ssh to run.";
+`power` and `diag` stand in a forced command of authorized_keys; the request is what the client asks ssh to run.";
 
 /// What the guard was started as.
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// Behind a forced command: decide about one request.
     Power(Door),
+    /// Behind a forced command: carry out one look, or refuse it.
+    Diag(Door),
+    /// Say what would be decided about a request; nothing is carried out.
+    Explain { config: PathBuf, request: OsString },
     /// Hidden: carry out one accepted operation, detached.
     Operate(Operate),
     /// Hidden: become the QEMU of one VM.
@@ -120,6 +126,14 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
         Some("power") => {
             let mut options = Options::read(&rest, &["--config", "--label"])?;
             Ok(Invocation::Power(Door { config: options.config(), label: options.label()? }))
+        }
+        Some("diag") => {
+            let mut options = Options::read(&rest, &["--config", "--label", "--explain"])?;
+            let config = options.config();
+            Ok(match options.take("--explain") {
+                Some(request) => Invocation::Explain { config, request },
+                None => Invocation::Diag(Door { config, label: options.label()? }),
+            })
         }
         Some("operate") => {
             let known = ["--config", "--label", "--source", "--vm", "--verb", "--operation"];

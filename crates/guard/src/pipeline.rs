@@ -9,7 +9,8 @@ use crate::policy::Policy;
 use crate::power;
 use crate::record::{self, Durable, Entry, Kept, Record, Word};
 use crate::report::{Ending, Report};
-use crate::{capture, clock, facts, report, sys};
+
+use crate::{capture, clock, diag, facts, report, sys};
 use breakglass_protocol::{JSON_PREFIX, Outcome, Refusal, Rule, exit};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,13 +19,13 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// All that is taken from the surroundings, before they are shut out.
-struct Surroundings {
+pub(crate) struct Surroundings {
     /// `SSH_ORIGINAL_COMMAND`, byte for byte; `None` where the client asked for a shell.
-    request: Option<Vec<u8>>,
+    pub(crate) request: Option<Vec<u8>>,
     /// The client's address as sshd tells it, where that is an address.
-    source: String,
+    pub(crate) source: String,
     /// The account that the guard runs as, from the kernel and not from the environment.
-    user: String,
+    pub(crate) user: String,
 }
 
 /// Runs the guard; the result is its exit code.
@@ -38,6 +39,8 @@ pub(crate) fn run() -> u8 {
 fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
     match invocation {
         Ok(Invocation::Power(door)) => power_door(&door, surroundings),
+        Ok(Invocation::Diag(door)) => diag::diag_door(&door, surroundings),
+        Ok(Invocation::Explain { config, request }) => diag::explain(&config, &request),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),
@@ -137,7 +140,7 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
 
 /// Every request is refused while the policy cannot be believed. Where its record is kept is not known then either,
 /// so the refusal goes to syslog.
-fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, report: &Report) -> u8 {
+pub(crate) fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, report: &Report) -> u8 {
     let hint = "every request is refused until root mends it at the host".to_owned();
     let refusal = Refusal { rule: Rule::Configuration, reason, hint };
     let code = report.end(Ending::unconfigured(refusal), None);
@@ -151,7 +154,8 @@ fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, repo
     code
 }
 
-fn entry(
+/// One line of the record, but for what only a power door knows.
+pub(crate) fn entry(
     door: &Door,
     from: &Surroundings,
     decision: Word,
@@ -163,7 +167,7 @@ fn entry(
         user: from.user.clone(),
         key: door.label.clone(),
         source: from.source.clone(),
-        request: record::escape_request(from.request.as_deref()),
+        request: record::redact_request(from.request.as_deref()),
         decision,
         rule,
         operation: None,
@@ -173,13 +177,13 @@ fn entry(
 
 /// A record that cannot be kept stops nothing, and never in silence.
 fn keep(record: &mut Record, entry: &Entry, durable: Durable) {
-    if let Kept::No(why) = record.keep(entry, durable) {
+    if let Kept::Elsewhere(why) | Kept::Lost(why) = record.keep(entry, durable) {
         report::warn(&format!("record not kept: {why}"));
     }
 }
 
 /// Whatever the client sends on its input is nobody's.
-fn ignore_input() {
+pub(crate) fn ignore_input() {
     if let Ok(null) = File::open("/dev/null") {
         let _ = sys::replace_standard(null.as_fd(), sys::Standard::Input);
     }

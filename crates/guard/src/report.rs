@@ -164,7 +164,8 @@ pub(crate) fn warn(text: &str) {
     warn_line(&format!("breakglass-guard: {text}"));
 }
 
-fn warn_line(text: &str) {
+/// One line on standard error as it is.
+pub(crate) fn warn_line(text: &str) {
     let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = std::io::stderr().lock().write_all(format!("{one_line}\n").as_bytes());
 }

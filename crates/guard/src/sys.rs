@@ -204,3 +204,40 @@ pub(crate) fn seccomp_enter(filter: &[libc::sock_filter]) -> io::Result<()> {
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// A moment on the host's wall clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Local {
+    pub(crate) year: i64,
+    /// From 0.
+    pub(crate) month: i32,
+    pub(crate) day: i32,
+    pub(crate) hour: i32,
+    pub(crate) minute: i32,
+    pub(crate) second: i32,
+    /// From Sunday, 0.
+    pub(crate) weekday: i32,
+    /// From 0.
+    pub(crate) yearday: i32,
+    /// Seconds east of Greenwich.
+    pub(crate) offset: i64,
+}
+
+/// Seconds since 1970 in the host's time zone, by `/etc/localtime`.
+pub(crate) fn local_time(seconds: i64) -> Local {
+    // SAFETY: `tm` is integers and a pointer that is not followed here; all zeros are a value of it.
+    let mut broken: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both point to values that live until the call returns; a year that does not fit leaves zeros.
+    unsafe { libc::localtime_r(&raw const seconds, &raw mut broken) };
+    Local {
+        year: i64::from(broken.tm_year) + 1900,
+        month: broken.tm_mon,
+        day: broken.tm_mday,
+        hour: broken.tm_hour,
+        minute: broken.tm_min,
+        second: broken.tm_sec,
+        weekday: broken.tm_wday,
+        yearday: broken.tm_yday,
+        offset: broken.tm_gmtoff,
+    }
+}

@@ -13,6 +13,7 @@ mod request;
 mod status;
 mod timestamp;
 mod verb;
+pub mod words;
 
 pub use facts::{
     BlockedTask, ClockFacts, Facts, FailedUnit, Filesystem, LoadFacts, MemoryFacts, Part, PressureFacts,

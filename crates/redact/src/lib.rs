@@ -5,6 +5,29 @@
 //! key beside it nor a shape of its own, and does not claim to.
 #![forbid(unsafe_code)]
 
+mod blocks;
+mod bytes;
+mod entropy;
+mod headers;
+mod judge;
+mod keys;
+mod line;
+mod lines;
+mod looks;
+mod marker;
+mod options;
+mod pairs;
+mod scan;
+mod separators;
+mod shapes;
+mod span;
+mod strip;
+mod urls;
+mod values;
+mod words;
+
+use lines::Lines;
+
 /// What kind of text comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -34,29 +57,27 @@ pub struct Unreadable {
 /// Redacts a stream as it comes; where chunks begin and end changes nothing.
 #[derive(Debug)]
 pub struct Stream {
-    shape: Shape,
-    held: Vec<u8>,
+    lines: Lines,
 }
 
 impl Stream {
     /// A stream of this shape.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        Self { shape, held: Vec::new() }
+        Self { lines: Lines::new(shape == Shape::Arguments) }
     }
 
     /// Takes the next bytes and appends what is safe to show by now.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let _ = (self.shape, out);
-        self.held.extend_from_slice(bytes);
+        self.lines.push(bytes, out);
     }
 
     /// Takes the end of the text and appends the rest.
     ///
     /// # Errors
     /// `Unreadable` where a document that is masked by structure does not parse.
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Unreadable> {
-        out.extend_from_slice(&self.held);
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+        self.lines.finish(out);
         Ok(())
     }
 }

@@ -4,11 +4,18 @@
 //! files may be read, judged on what was opened), `native` (the readers and filters of the guard itself), `walls` (the
 //! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
 
+mod client;
+pub(crate) mod decide;
 pub(crate) mod denied;
+mod door;
+pub(crate) mod grammar;
+mod limits;
 pub(crate) mod native;
+pub(crate) mod places;
 pub(crate) mod plan;
 pub(crate) mod policy;
-mod client;
-mod limits;
 mod run;
+pub(crate) mod tables;
 pub(crate) mod walls;
+
+pub(crate) use door::{diag_door, explain};

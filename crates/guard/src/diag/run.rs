@@ -8,6 +8,7 @@ use super::native::sink::{Flow, Sink};
 use super::plan::{Errors, Program};
 use super::policy::DiagPolicy;
 use super::walls::{ENVIRONMENT, Walls};
+use breakglass_protocol::{Refusal, exit};
 use crate::power::proc_file;
 use crate::sys::{self, Forked, SessionSignals, Standard};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -33,6 +34,8 @@ const WITHOUT_PIDFD: Duration = Duration::from_millis(20);
 pub(crate) enum End {
     /// By itself, with this code; of a signal, as a shell counts it.
     Exited(u8),
+    /// What was opened is not for reading.
+    Refused(Refusal),
     /// It is not on this host.
     NotHere,
     /// It could not be started; why.
@@ -73,16 +76,82 @@ pub(crate) fn place(program: &Program) -> Option<&PathBuf> {
 }
 
 /// Runs a program to its end.
-pub(crate) fn run(program: &Program, policy: &DiagPolicy, wiring: &mut Wiring<'_>) -> End {
+pub(crate) fn program(program: &Program, policy: &DiagPolicy, wiring: &mut Wiring<'_>) -> End {
     let Some(place) = place(program) else { return End::NotHere };
-    let mut child = match Child::start(program, place, policy, wiring.errors) {
+    run(wiring, &|| become_program(program, place, policy))
+}
+
+/// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. `read`
+/// is told where to write and where to complain, and says how it ended.
+pub(crate) fn native(
+    policy: &DiagPolicy,
+    wiring: &mut Wiring<'_>,
+    read: &dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8,
+) -> End {
+    run(wiring, &|| {
+        if let Err(why) = Walls::for_reading(policy).and_then(Walls::enter) {
+            return format!("the walls are not up: {why}");
+        }
+        let mut refused = None;
+        let mut complain = |message: &str| {
+            refused = refused.take().or_else(|| refusal(message));
+            ToPipes.complain(message);
+        };
+        let code = read(&mut ToPipes, &mut complain);
+        ToPipes.end();
+        match refused {
+            Some(refusal) if code == exit::REFUSED => {
+                format!("{REFUSED}{}", serde_json::to_string(&refusal).unwrap_or_default())
+            }
+            _ => sys::leave(code),
+        }
+    })
+}
+
+/// Begins what a child says that was refused.
+const REFUSED: char = '\u{1}';
+
+/// A reader's complaint `cat: /x: refused (RULE): why`, as a refusal.
+fn refusal(message: &str) -> Option<Refusal> {
+    let (what, why) = message.split_once(": refused (")?;
+    let (rule, why) = why.split_once("): ")?;
+    let rule = serde_json::from_str(&format!("\"{rule}\"")).ok()?;
+    let hint = "ask for a file that is open to this door".to_owned();
+    Some(Refusal { rule, reason: format!("{what}: {why}"), hint })
+}
+
+/// The two outputs of a child of the guard's own; the guard waits at their other ends.
+struct ToPipes;
+
+impl Sink for ToPipes {
+    fn push(&mut self, bytes: &[u8]) -> Flow {
+        match std::io::stdout().lock().write_all(bytes) {
+            Ok(()) => Flow::More,
+            Err(_) => Flow::Enough,
+        }
+    }
+
+    fn end(&mut self) -> Option<u8> {
+        let _ = std::io::stdout().lock().flush();
+        None
+    }
+
+    fn complain(&mut self, message: &str) {
+        let _ = std::io::stderr().lock().write_all(format!("{message}\n").as_bytes());
+    }
+}
+
+/// `become_it` runs in the child and returns only where it did not become what it should; why.
+fn run(wiring: &mut Wiring<'_>, become_it: &dyn Fn() -> String) -> End {
+    let mut child = match Child::start(wiring.errors, become_it) {
         Ok(child) => child,
         Err(why) => return End::NotStarted(why),
     };
     let stopped = child.stream(wiring);
     let gone = child.end();
     if let Some(why) = child.trouble() {
-        return End::NotStarted(why);
+        let refusal = why.strip_prefix(REFUSED).and_then(|text| serde_json::from_str(text).ok());
+        return refusal.map_or(End::NotStarted(why), End::Refused);
     }
     match (stopped, child.code) {
         (Some(Stop::Enough), _) => End::Enough,
@@ -108,7 +177,7 @@ struct Child {
 }
 
 impl Child {
-    fn start(program: &Program, place: &Path, policy: &DiagPolicy, errors: Errors) -> Result<Self, String> {
+    fn start(errors: Errors, become_it: &dyn Fn() -> String) -> Result<Self, String> {
         let failed = |error: rustix::io::Errno| format!("no pipe for it: {error}");
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(failed);
         let (answer, answer_in) = pipe()?;
@@ -127,7 +196,7 @@ impl Child {
                     Errors::Merged => Some(&answer_in),
                     Errors::Dropped => None,
                 };
-                let why = become_program(program, place, policy, (&answer_in, errors, &trouble_in));
+                let why = wire(&answer_in, errors).map_or_else(|why| why, |()| become_it());
                 let _ = File::from(trouble_in).write_all(why.as_bytes());
                 sys::leave(127);
             }
@@ -299,33 +368,29 @@ fn readable(file: &File) -> bool {
     poll(&mut watched, Some(&timeout(Duration::ZERO))).is_ok_and(|ready| ready > 0)
 }
 
-/// The child's way to becoming the program. Returns only where it failed, with the reason.
-fn become_program(
-    program: &Program,
-    place: &Path,
-    policy: &DiagPolicy,
-    (answer, errors, trouble): (&OwnedFd, Option<&OwnedFd>, &OwnedFd),
-) -> String {
-    // Its own session and group: no terminal, and one signal for all of them.
+/// The child's descriptors. Its own session and group: no terminal, and one signal for all of them.
+fn wire(answer: &OwnedFd, errors: Option<&OwnedFd>) -> Result<(), String> {
     let _ = rustix::process::setsid();
-    let Ok(null) = File::options().read(true).write(true).open("/dev/null") else {
-        return "there is no /dev/null".to_owned();
-    };
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| format!("there is no /dev/null: {error}"))?;
     let errors = errors.map_or(null.as_fd(), AsFd::as_fd);
     for (fd, standard) in
         [(null.as_fd(), Standard::Input), (answer.as_fd(), Standard::Output), (errors, Standard::Error)]
     {
-        if let Err(error) = sys::replace_standard(fd, standard) {
-            return format!("its wiring failed: {error}");
-        }
+        sys::replace_standard(fd, standard).map_err(|error| format!("its wiring failed: {error}"))?;
     }
     sys::session_signals(SessionSignals::Default);
+    Ok(())
+}
+
+/// The child's way to becoming the program, every other descriptor of ours closing on exec. Returns only where it
+/// failed, with the reason.
+fn become_program(program: &Program, place: &Path, policy: &DiagPolicy) -> String {
     // Read through links, so that walls and kernel see one file.
     let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
     if let Err(why) = Walls::for_this_process(program, &place, policy).and_then(Walls::enter) {
         return format!("the walls are not up: {why}");
     }
-    sys::close_all_above_standard_but(trouble.as_fd());
     let mut command = Command::new(&place);
     command.arg0(&program.name).args(&program.arguments).env_clear().envs(ENVIRONMENT.iter().copied());
     for (name, value) in &program.environment {

@@ -93,6 +93,23 @@ impl Walls {
         })
     }
 
+    /// The same for a reader of the guard's own: it reads what it judges itself, and does nothing else.
+    ///
+    /// # Errors
+    /// Which part failed, and what the kernel said.
+    pub(crate) fn for_reading(policy: &DiagPolicy) -> Result<Self, String> {
+        let strength = strength(policy)?;
+        let everything = |version| {
+            let beyond = Beyond { connects: false, abstract_sockets: false };
+            let mut rules = landlock::Rules::new(version, beyond)?;
+            rules.whole(landlock::READ | landlock::LIST)?;
+            Ok::<_, std::io::Error>(rules.finish())
+        };
+        let ruleset = landlock::version().map(everything).transpose().map_err(|e| format!("Landlock: {e}"))?;
+        let filter = calls::reader(strength, std::process::id());
+        Ok(Self { ruleset, filter, limits: policy.limits, keeps: CapabilitySet::empty() })
+    }
+
     /// Steps behind them. There is no way back, and everything that is started from here stands behind them too.
     ///
     /// # Errors

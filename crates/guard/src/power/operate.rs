@@ -70,7 +70,7 @@ pub(crate) fn operate(order: &Operate, user: &str) -> u8 {
 
     let mut record = Record::new(&policy.record_dir, &policy.state_dir, user);
     // Where it could not be kept it is in the ring; nobody is left here to be told.
-    let (Kept::Yes | Kept::No(_)) = record.keep(&entry, Durable::Yes);
+    let (Kept::Yes | Kept::Elsewhere(_) | Kept::Lost(_)) = record.keep(&entry, Durable::Yes);
     operation_log::prune(&directory);
     spawn::remove_empty_cgroups();
     code

@@ -66,7 +66,9 @@ pub(crate) enum Kept {
     /// It stands in the record.
     Yes,
     /// It does not; why, and where it is instead.
-    No(String),
+    Elsewhere(String),
+    /// It stands nowhere; why.
+    Lost(String),
 }
 
 /// The record of one account on this host.
@@ -101,11 +103,11 @@ impl Record {
     pub(crate) fn keep(&mut self, entry: &Entry, durable: Durable) -> Kept {
         let line = match serde_json::to_string(entry) {
             Ok(line) => line,
-            Err(error) => return Kept::No(format!("it cannot be rendered: {error}")),
+            Err(error) => return Kept::Lost(format!("it cannot be rendered: {error}")),
         };
         match self.write(&line, durable) {
             Ok(()) => Kept::Yes,
-            Err(why) => Kept::No(self.elsewhere(&line, &why)),
+            Err(why) => self.elsewhere(&line, &why),
         }
     }
 
@@ -135,11 +137,11 @@ impl Record {
         })
     }
 
-    fn elsewhere(&self, line: &str, why: &str) -> String {
+    fn elsewhere(&self, line: &str, why: &str) -> Kept {
         let ring = ring::add(&self.place.state, line);
         let syslog = syslog::send(line);
         let file = self.place.file.display();
-        match (ring, syslog) {
+        Kept::Elsewhere(match (ring, syslog) {
             (Ok(()), true) => format!(
                 "{why}; it is in the ring and in syslog, and goes into {file} when that can be written"
             ),
@@ -148,28 +150,40 @@ impl Record {
             }
             (Err(error), true) => format!("{why}; the ring failed too ({error}), it is in syslog only"),
             (Err(error), false) => {
-                format!("{why}; the ring failed too ({error}) and nothing listens for syslog: it is LOST")
+                return Kept::Lost(format!(
+                    "{why}; the ring failed too ({error}) and nothing listens for syslog: it is LOST"
+                ));
             }
-        }
+        })
     }
+}
+
+/// The same without what is secret in it: whoever types a password into a request has it in no record.
+pub(crate) fn redact_request(request: Option<&[u8]>) -> String {
+    let bytes = request.unwrap_or_default();
+    // Far more than is kept, so that a secret at the edge is whole when it is looked for.
+    let head = bytes.get(..8 * REQUEST_CAP).unwrap_or(bytes);
+    escape(&breakglass_redact::text(head), bytes.len())
 }
 
 /// A request as it may stand in a record and in a sentence: printable ASCII, capped, its true length named.
 pub(crate) fn escape_request(request: Option<&[u8]>) -> String {
-    let Some(bytes) = request else {
-        return String::new();
-    };
+    let bytes = request.unwrap_or_default();
+    escape(bytes, bytes.len())
+}
+
+fn escape(bytes: &[u8], length: usize) -> String {
     let shown: String = bytes
         .iter()
         .take(REQUEST_CAP)
         .flat_map(|byte| std::ascii::escape_default(*byte))
         .map(char::from)
         .collect();
-    let fits = shown.len() <= REQUEST_CAP && bytes.len() <= REQUEST_CAP;
+    let fits = shown.len() <= REQUEST_CAP && bytes.len() <= REQUEST_CAP && length <= 8 * REQUEST_CAP;
     if fits {
         shown
     } else {
-        format!("{}[of {} bytes]", shown.get(..REQUEST_CAP - 24).unwrap_or_default(), bytes.len())
+        format!("{}[of {} bytes]", shown.get(..REQUEST_CAP - 24).unwrap_or_default(), length)
     }
 }
 

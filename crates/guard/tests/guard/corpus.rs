@@ -1,5 +1,6 @@
 //! Every row of `tests/data/power-deny.tsv` through the built binary, and the finite language from the other side.
 
+use crate::cells::{decode, repeat};
 use crate::support::{Door, answer};
 use std::ffi::OsStr;
 use std::fs;
@@ -35,42 +36,6 @@ fn rows() -> Vec<Row> {
         .collect();
     assert!(rows.len() > 70, "the corpus is not whole");
     rows
-}
-
-fn decode(cell: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = cell.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next().unwrap() {
-            b'\\' => b'\\',
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'0' => 0,
-            b'x' => {
-                let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            other => panic!("\\{other} in {cell}"),
-        });
-    }
-    bytes
-}
-
-fn repeat(bytes: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    match text
-        .strip_prefix("@REPEAT{")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .and_then(|rest| rest.split_once("}{"))
-    {
-        Some((what, times)) => what.repeat(times.parse().unwrap()).into_bytes(),
-        None => bytes,
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod cells;
 mod corpus;
 mod hung_disk;
 mod operations;

@@ -28,4 +28,97 @@
 //! Operands: of `grep` without `--regexp` the first is the pattern; of `tr` the sets; of `find` the starting points; of
 //! the other readers paths, absolute ones; of the other filters none. A filter never has a path.
 
+mod amount;
+mod calendar;
+mod cat;
+mod columns;
+mod count;
+mod ends;
+mod facts;
+mod files;
+mod find;
+mod glob;
+mod grep;
+mod gzip;
+mod lines;
+mod list;
+mod order;
+mod pattern;
+mod repeat;
+mod sets;
 pub(crate) mod sink;
+mod status;
+mod text;
+mod users;
+mod version;
+
+use super::places::Places;
+use super::plan::Parsed;
+use super::policy::DiagPolicy;
+use breakglass_protocol::{Refusal, Rule};
+use ends::Extent;
+use files::Run;
+use lines::Lines;
+use sink::{Filter, Sink, Stage};
+
+/// Carries out a reader: what it prints goes to `sink`, which is not ended, what it says to `errors`. The content of
+/// each file is redacted before anything is done with it. The exit code is GNU's, or 77 where this door refused a file.
+pub(crate) fn read(
+    parsed: &Parsed,
+    policy: &DiagPolicy,
+    sink: &mut dyn Sink,
+    errors: &mut dyn FnMut(&str),
+) -> u8 {
+    let mut run = Run::new(parsed, Places { policy }, sink, errors);
+    match parsed.command {
+        "cat" => run.cat(),
+        "head" => run.ends(ends::head, false),
+        "tail" => run.ends(ends::tail, true),
+        "wc" => run.wc(),
+        "grep" => run.grep(),
+        "zcat" => run.zcat(),
+        "ls" => run.ls(),
+        "stat" => run.stat(),
+        "find" => run.find(),
+        other => run.complain(&format!("{other} reads no files here"), 1),
+    }
+    run.code
+}
+
+/// Puts a filter before `next`.
+///
+/// # Errors
+/// A refusal where its options or operands make no sense: before anything was started.
+pub(crate) fn filter(parsed: &Parsed, next: Box<dyn Sink>) -> Result<Box<dyn Sink>, Refusal> {
+    let by_line = |each: Option<Box<dyn lines::PerLine>>| each.map(Lines::boxed);
+    let filter: Option<Box<dyn Filter>> = match parsed.command {
+        "cat" => Some(cat::Cat::boxed(parsed)),
+        "tac" => Some(Box::new(cat::Tac::default())),
+        "head" => Extent::new(parsed).map(ends::head),
+        "tail" => Extent::new(parsed).map(ends::tail),
+        "wc" => {
+            Some(Box::new(count::Wc { shown: count::Shown::new(parsed), counts: count::Counts::default() }))
+        }
+        "sort" => order::Sort::new(parsed).map(|it| Box::new(it) as Box<dyn Filter>),
+        "tr" => sets::Tr::new(parsed).map(|it| Box::new(it) as Box<dyn Filter>),
+        "uniq" => by_line(repeat::Uniq::new(parsed).map(|it| Box::new(it) as _)),
+        "cut" => by_line(columns::Cut::new(parsed).map(|it| Box::new(it) as _)),
+        "nl" => by_line(cat::Nl::new(parsed).map(|it| Box::new(it) as _)),
+        "grep" => match grep::Grep::new(parsed) {
+            Ok(grep) => by_line(Some(Box::new(grep))),
+            Err(wrong) => return Err(refusal(format!("grep: {}", wrong.0))),
+        },
+        _ => None,
+    };
+    match filter {
+        Some(filter) => Ok(Stage::boxed(filter, next)),
+        None => Err(refusal(format!("{}: a value that makes no sense", parsed.command))),
+    }
+}
+
+fn refusal(reason: String) -> Refusal {
+    Refusal { rule: Rule::Option, reason, hint: "write it as GNU's manual has it".to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

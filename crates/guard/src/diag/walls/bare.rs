@@ -5,7 +5,7 @@ use super::{bpf, calls};
 use crate::diag::client::{Client, Output, ToClient};
 use crate::diag::plan::{Errors, Needs, Privilege, Program};
 use crate::diag::policy::DiagPolicy;
-use crate::diag::run::{End, Wiring, run};
+use crate::diag::run::{self, End, Wiring};
 use breakglass_redact::Shape;
 use std::ffi::OsString;
 use std::time::Instant;
@@ -51,7 +51,7 @@ pub(crate) fn behind_walls(words: Vec<OsString>) -> u8 {
         (ToClient::boxed(&client, Output::Answer), ToClient::boxed(&client, Output::Errors));
     let mut wiring =
         Wiring { errors: Errors::Shown, answer: &mut *answer, complaints: &mut *complaints, client: &client };
-    match run(&program, &policy, &mut wiring) {
+    match run::program(&program, &policy, &mut wiring) {
         End::Exited(code) => code,
         other => {
             client.say(&format!("{other:?}"));

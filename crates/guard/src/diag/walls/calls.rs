@@ -54,11 +54,13 @@ const FORBIDDEN_HERE: &[c_long] = &[libc::SYS_renameat];
 /// Not there, so that a program takes the older way, whose arguments a filter can see, or goes without.
 const ABSENT: &[c_long] = &[
     libc::SYS_clone3,
-    libc::SYS_openat2,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
 ];
+
+/// Its flags lie in memory, where a filter cannot look; the guard's own readers need it to judge paths.
+const ABSENT_FOR_PROGRAMS: &[c_long] = &[libc::SYS_openat2];
 
 /// Questions to devices, terminals and sockets that change nothing. Without privilege there are no others.
 #[rustfmt::skip]
@@ -119,6 +121,23 @@ const NOT_THERE: Verdict = Verdict::Fail(libc::ENOSYS);
 
 /// The filter for one program; `own` is the process that it will be.
 pub(super) fn filter(needs: Needs, strength: Strength, own: u32) -> Vec<sock_filter> {
+    let mut filter = begin();
+    for number in ABSENT_FOR_PROGRAMS {
+        filter.call(*number, NOT_THERE);
+    }
+    finish(filter, needs, strength, own)
+}
+
+/// The filter for a reader of the guard's own, which starts nothing.
+pub(super) fn reader(strength: Strength, own: u32) -> Vec<sock_filter> {
+    let mut filter = begin();
+    for number in [libc::SYS_execve, libc::SYS_clone] {
+        filter.call(number, DENIED);
+    }
+    finish(filter, Needs::default(), strength, own)
+}
+
+fn begin() -> Filter {
     let mut filter = Filter::new(ARCHITECTURE.0, ARCHITECTURE.1);
     filter.from_number(UNKNOWN_FROM, NOT_THERE);
     for number in FORBIDDEN.iter().chain(FORBIDDEN_HERE) {
@@ -127,6 +146,10 @@ pub(super) fn filter(needs: Needs, strength: Strength, own: u32) -> Vec<sock_fil
     for number in ABSENT {
         filter.call(*number, NOT_THERE);
     }
+    filter
+}
+
+fn finish(mut filter: Filter, needs: Needs, strength: Strength, own: u32) -> Vec<sock_filter> {
     sockets(&mut filter, needs);
     ioctls(&mut filter, needs);
     // Only to itself, as `abort` does.

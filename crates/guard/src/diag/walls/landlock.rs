@@ -83,6 +83,15 @@ impl Rules {
         Ok(Self { ruleset, handled: handled.files, left: MOST_RULES })
     }
 
+    /// Grants access to all there is.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn whole(&mut self, access: u64) -> std::io::Result<()> {
+        let root = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        self.allow(root.as_fd(), access)
+    }
+
     pub(super) fn finish(self) -> OwnedFd {
         self.ruleset
     }

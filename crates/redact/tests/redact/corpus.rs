@@ -1,0 +1,28 @@
+//! Every row: hidden secrets are hidden, what is to be kept is unaltered.
+
+use crate::rows::{self, contains};
+use breakglass_redact::text;
+
+#[test]
+fn hides_every_secret_of_the_corpus_and_keeps_the_rest_unaltered() {
+    let (mut wrong, mut hard, mut hard_hidden) = (Vec::new(), 0, 0);
+    for row in rows::all() {
+        let shown = text(&row.line);
+        let leaked = row.secrets.iter().any(|secret| contains(&shown, secret));
+        if row.hard {
+            hard += 1;
+            hard_hidden += usize::from(!leaked);
+        }
+        let fine = if row.hide { !leaked } else { shown == row.line };
+        if !fine {
+            wrong.push(format!(
+                "{} {}: {}",
+                row.id,
+                if row.hide { "leaks" } else { "alters" },
+                shown.escape_ascii()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(hard > 0 && hard_hidden == hard, "{hard_hidden} of {hard} hard ones");
+}
