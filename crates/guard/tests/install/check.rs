@@ -1,6 +1,6 @@
 //! `check` finds each thing that makes the door weaker, names it and what to do, and says nothing on a sound host.
 
-use super::host::{GUARD, Host, USER};
+use super::host::{Host, USER};
 
 /// (what is done to a sound host, grade and part of the finding, part of the remedy, how it is undone)
 const ROWS: &[(&str, &str, &str, &str, &str)] = &[
@@ -269,12 +269,12 @@ fn every_weakness_is_found_and_named_with_what_to_do() {
         }
         filled
     };
-    let sound = host.ask(&[GUARD, "check"]);
+    let sound = host.ask(&[&host.guard(), "check"]);
     assert_eq!(sound.code, 0, "{}{}", sound.out, sound.err);
     assert!(!sound.out.contains("wrong ") && !sound.out.contains("weak "), "{}", sound.out);
     for (done, grade, named, remedy, undone) in ROWS {
         host.sh(&fill(done));
-        let said = host.ask(&[GUARD, "check"]);
+        let said = host.ask(&[&host.guard(), "check"]);
         let named = fill(named);
         let lines: Vec<&str> = said.out.lines().collect();
         let at = lines.iter().position(|line| line.starts_with(grade) && line.contains(&named));
@@ -284,7 +284,7 @@ fn every_weakness_is_found_and_named_with_what_to_do() {
         assert_eq!(said.code, if *grade == "wrong" { 78 } else { 0 }, "{done}: {}", said.out);
         host.sh(&fill(undone));
     }
-    let again = host.ask(&[GUARD, "check"]);
+    let again = host.ask(&[&host.guard(), "check"]);
     assert_eq!((again.code, again.out), (0, sound.out), "a row was not undone");
 }
 
@@ -293,7 +293,7 @@ fn a_program_gets_the_same_as_json() {
     let host = Host::new();
     host.installed(&[]);
     host.sh("chmod 666 /etc/breakglass/guard.toml");
-    let said = host.ask(&[GUARD, "check", "--json"]);
+    let said = host.ask(&[&host.guard(), "check", "--json"]);
     assert_eq!(said.code, 78);
     let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(json.pointer("/ok"), Some(&serde_json::Value::Bool(false)));
@@ -310,9 +310,9 @@ fn a_program_gets_the_same_as_json() {
 #[test]
 fn a_host_with_a_power_door_alone_is_fine_and_one_without_anything_is_not() {
     let host = Host::new();
-    assert_eq!(host.ask(&[GUARD, "check"]).code, 78);
+    assert_eq!(host.ask(&[&host.guard(), "check"]).code, 78);
     host.sh("mkdir /etc/breakglass; printf '[power]\\nbackend = \"qmp\"\\nvm = 1\\nqmp = { command = [\"/q\"] }\\n' > /etc/breakglass/guard.toml");
-    let said = host.ask(&[GUARD, "check"]);
+    let said = host.ask(&[&host.guard(), "check"]);
     assert_eq!(said.code, 0, "{}", said.out);
     assert!(said.out.contains("no read-only door"), "{}", said.out);
 }

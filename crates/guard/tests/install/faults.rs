@@ -1,6 +1,6 @@
 //! What can be in the way is told in a sentence, and nothing is half done.
 
-use super::host::{GUARD, Host, USER, difference, said};
+use super::host::{Host, USER, difference, said};
 use std::os::unix::process::CommandExt;
 
 #[test]
@@ -76,7 +76,7 @@ fn every_obstacle_is_named_and_changes_nothing() {
         let said = if words.is_empty() {
             host.install(&[])
         } else {
-            host.ask(&[&[GUARD, "install", "diag"], &words[..]].concat())
+            host.ask(&[&[&host.guard(), "install", "diag"], &words[..]].concat())
         };
         assert_eq!(said.code, 78, "{named}: {}{}", said.out, said.err);
         assert!(said.err.contains(named) && said.err.lines().count() == 1, "{named}: {}", said.err);
@@ -89,7 +89,7 @@ fn every_obstacle_is_named_and_changes_nothing() {
 fn only_root_installs() {
     let host = Host::new();
     let mut command =
-        host.inside(&["setpriv", "--reuid=65534", "--clear-groups", GUARD, "install", "diag", "--key", "/k"]);
+        host.inside(&["setpriv", "--reuid=65534", "--clear-groups", &host.guard(), "install", "diag", "--key", "/k"]);
     command.process_group(0);
     let said = said(&mut command);
     // Where the tests are built in a directory of root's own, nobody cannot even start it.
@@ -113,7 +113,7 @@ fn a_block_that_comes_first_is_found_before_sshd_is_touched() {
     ));
     let before = host.tree();
     let said = host.install(&[]);
-    let check = host.ask(&[GUARD, "check"]);
+    let check = host.ask(&[&host.guard(), "check"]);
     if said.code == 0 {
         // The first block won only after the switch; check says so.
         assert_eq!(check.code, 78, "{}", check.out);

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) const GUARD: &str = env!("CARGO_BIN_EXE_breakglass-guard");
+const GUARD: &str = env!("CARGO_BIN_EXE_breakglass-guard");
 pub(crate) const INSTALLED: &str = "/usr/local/lib/breakglass/breakglass-guard";
 pub(crate) const USER: &str = "breakglass-diag";
 
@@ -54,7 +54,12 @@ impl Host {
         );
         let scratch = tempfile::Builder::new().prefix("bgi").tempdir().unwrap();
         let at = |name: &str| scratch.path().join(name.replace('/', "-"));
-        let mut script = String::from("set -e\nip link set lo up\n");
+        // The guard may have been built below one of the directories that are hidden now.
+        let guard = scratch.path().join("guard");
+        fs::write(&guard, "").unwrap();
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut script =
+            format!("set -e\nip link set lo up\nmount --bind {GUARD} {}\n", guard.display());
         for name in PRIVATE {
             let own = at(name);
             if name == "etc" {
@@ -113,6 +118,11 @@ impl Host {
         self.scratch.path().join(name)
     }
 
+    /// The guard that was built, before it is installed.
+    pub(crate) fn guard(&self) -> String {
+        self.scratch("guard").display().to_string()
+    }
+
     pub(crate) fn key(&self) -> String {
         self.scratch("agent.pub").display().to_string()
     }
@@ -140,7 +150,7 @@ impl Host {
 
     pub(crate) fn install(&self, more: &[&str]) -> Said {
         let key = self.key();
-        self.ask(&[&[GUARD, "install", "diag", "--key", &key], more].concat())
+        self.ask(&[&[&self.guard(), "install", "diag", "--key", &key], more].concat())
     }
 
     pub(crate) fn installed(&self, more: &[&str]) -> String {
@@ -150,7 +160,7 @@ impl Host {
     }
 
     pub(crate) fn uninstalled(&self) -> String {
-        let said = self.ask(&[GUARD, "uninstall", "diag"]);
+        let said = self.ask(&[&self.guard(), "uninstall", "diag"]);
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
         said.out
     }

@@ -1,6 +1,6 @@
 //! kill -9 at every step: sshd's configuration stays sound, and install again or uninstall resolves the rest.
 
-use super::host::{GUARD, Host, INSTALLED, difference};
+use super::host::{Host, INSTALLED, difference};
 use super::stepping::{Ended, run_until};
 
 /// Kills the command before one call after another, about `moments` of them, and lets `after` look each time.
@@ -45,7 +45,7 @@ fn install_killed(moments: usize) {
     let host = Host::new();
     let clean = host.tree();
     let key = host.key();
-    let words = [GUARD, "install", "diag", "--key", &key];
+    let words = [&host.guard(), "install", "diag", "--key", &key];
     at_moments(
         &host,
         &words,
@@ -66,7 +66,7 @@ fn install_killed(moments: usize) {
 fn uninstall_killed(moments: usize) {
     let host = Host::new();
     let clean = host.tree();
-    let words = [GUARD, "uninstall", "diag"];
+    let words = [&host.guard(), "uninstall", "diag"];
     let prepare = |host: &Host| {
         host.installed(&[]);
     };

@@ -1,6 +1,6 @@
 //! What lies under deploy/ says the same as install does, and is read by the tools that it is for.
 
-use super::host::{GUARD, Host};
+use super::host::Host;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -66,7 +66,7 @@ fn the_units_are_understood_by_systemd() {
     for unit in ["breakglass-broker.socket", "breakglass-broker@.service"] {
         let text = std::fs::read_to_string(deploy("systemd").join(unit)).unwrap();
         // Its program is not on this host.
-        let text = text.replace("/usr/local/lib/breakglass/breakglass-guard", GUARD);
+        let text = text.replace("/usr/local/lib/breakglass/breakglass-guard", env!("CARGO_BIN_EXE_breakglass-guard"));
         std::fs::write(scratch.path().join(unit), text).unwrap();
     }
     let units =

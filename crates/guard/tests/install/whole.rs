@@ -1,6 +1,6 @@
 //! From nothing to a look, and back to nothing.
 
-use super::host::{GUARD, Host, INSTALLED, USER, difference};
+use super::host::{Host, INSTALLED, USER, difference};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -172,7 +172,7 @@ fn an_edited_configuration_is_left_and_told() {
     let text = fs::read_to_string(&config).unwrap() + "deny = [\"/srv\"]\n";
     fs::write(&config, &text).unwrap();
     host.installed(&[]);
-    let said = host.ask(&[GUARD, "uninstall", "diag"]);
+    let said = host.ask(&[&host.guard(), "uninstall", "diag"]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("guard.toml is left where it is: it was edited"), "{}", said.err);
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
@@ -194,7 +194,7 @@ fn keys_add_up_and_a_record_can_be_kept() {
     assert_eq!(labels, ["an-agent", "other"], "{keys}");
     assert!(keys.lines().skip(1).all(|line| line.starts_with("restrict,command=\"")), "{keys}");
 
-    let said = host.ask(&[GUARD, "uninstall", "diag", "--keep-record"]);
+    let said = host.ask(&[&host.guard(), "uninstall", "diag", "--keep-record"]);
     assert_eq!(said.code, 0, "{}", said.err);
     let record = fs::metadata(host.outside(&format!("/var/log/breakglass/guard-{USER}.jsonl"))).unwrap();
     assert_eq!((record.uid(), record.mode() & 0o7777), (0, 0o600));
@@ -220,7 +220,7 @@ fn an_image_gets_the_door_and_this_host_does_not() {
     assert_eq!(difference(&before, &host.tree()), [""; 0]);
     host.sh(&format!("chroot {image} /usr/sbin/sshd -T -C user={USER},host=x,addr=127.0.0.1 | grep -q '^permittty no' || mkdir -p {image}/run/sshd && chroot {image} /usr/sbin/sshd -t"));
     host.sh(&format!("grep -q ^{USER}: {etc}/passwd && test -s {image}/etc/ssh/breakglass/{USER}.keys"));
-    let said = host.ask(&[GUARD, "uninstall", "diag", "--root", &image]);
+    let said = host.ask(&[&host.guard(), "uninstall", "diag", "--root", &image]);
     assert_eq!(said.code, 0, "{}", said.err);
     host.sh(&format!("! grep -q ^{USER}: {etc}/passwd && ! test -e {image}/etc/ssh/breakglass"));
 }
