@@ -111,7 +111,7 @@ pub(crate) fn make(name: &str, steps: &mut Steps) -> Result<Account, String> {
         steps.note(Step::User(name.to_owned()))?;
         // `*` is no password. The `!` of a locked account would make an sshd without PAM refuse its keys too.
         let mut words = vec!["--system", "--gid", name, "--home-dir", HOME, "--no-create-home"];
-        words.extend(["--shell", "/bin/sh", "--password", "*", "--comment", "breakglass: looks only"]);
+        words.extend(["--shell", "/bin/sh", "--password", "*", "--comment", "breakglass looks only"]);
         // Without it `journalctl` shows nothing of the system's units.
         if has_group("systemd-journal") {
             words.extend(["--groups", "systemd-journal"]);

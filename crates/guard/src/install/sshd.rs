@@ -38,6 +38,10 @@ pub(crate) const SETTINGS: [(&str, &str); 23] = [
     ("Banner", "none"),
 ];
 
+/// Variables that neither the quiet shell nor the guard reads anything into. What the main file accepts behind its
+/// include is added to what a block accepts, since the closing `Match all` matches, so these cannot be kept out.
+const HARMLESS: [&str; 5] = ["BREAKGLASS_TAKES_NO_VARIABLE", "LANG", "LC_*", "COLORTERM", "NO_COLOR"];
+
 /// The drop-in. Without the closing `Match all` a setting that follows the include would hold for the account alone.
 pub(super) fn drop_in(user: &str) -> String {
     let mut text = format!(
@@ -130,7 +134,9 @@ pub(crate) fn differing(user: &str, effective: &str) -> Vec<(&'static str, Strin
         let wanted = wanted.replace("{keys}", &keys_of(user));
         let have = values(effective, name).join(" ");
         // What is none is not printed by every version.
-        let same = have.eq_ignore_ascii_case(&wanted) || (have.is_empty() && wanted == "none");
+        let same = have.eq_ignore_ascii_case(&wanted)
+            || (have.is_empty() && wanted == "none")
+            || (name == "AcceptEnv" && have.split(' ').all(|variable| HARMLESS.contains(&variable)));
         (!same).then_some((name, wanted, have))
     };
     SETTINGS.into_iter().filter_map(differs).collect()

@@ -157,9 +157,9 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
         "sed -i 's/PermitTTY yes/PermitTTY no/' DROPIN",
     ),
     (
-        "sed -i 's/AcceptEnv .*/AcceptEnv LC_*/' DROPIN",
+        "sed -i 's/AcceptEnv .*/AcceptEnv BASH_ENV/' DROPIN",
         "weak",
-        "AcceptEnv LC_*",
+        "AcceptEnv BASH_ENV",
         "install diag",
         "sed -i 's/AcceptEnv .*/AcceptEnv BREAKGLASS_TAKES_NO_VARIABLE/' DROPIN",
     ),

@@ -88,8 +88,16 @@ fn every_obstacle_is_named_and_changes_nothing() {
 #[test]
 fn only_root_installs() {
     let host = Host::new();
-    let mut command =
-        host.inside(&["setpriv", "--reuid=65534", "--clear-groups", &host.guard(), "install", "diag", "--key", "/k"]);
+    let mut command = host.inside(&[
+        "setpriv",
+        "--reuid=65534",
+        "--clear-groups",
+        &host.guard(),
+        "install",
+        "diag",
+        "--key",
+        "/k",
+    ]);
     command.process_group(0);
     let said = said(&mut command);
     // Where the tests are built in a directory of root's own, nobody cannot even start it.

@@ -58,8 +58,7 @@ impl Host {
         let guard = scratch.path().join("guard");
         fs::write(&guard, "").unwrap();
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut script =
-            format!("set -e\nip link set lo up\nmount --bind {GUARD} {}\n", guard.display());
+        let mut script = format!("set -e\nip link set lo up\nmount --bind {GUARD} {}\n", guard.display());
         for name in PRIVATE {
             let own = at(name);
             if name == "etc" {

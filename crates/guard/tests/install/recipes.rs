@@ -66,7 +66,8 @@ fn the_units_are_understood_by_systemd() {
     for unit in ["breakglass-broker.socket", "breakglass-broker@.service"] {
         let text = std::fs::read_to_string(deploy("systemd").join(unit)).unwrap();
         // Its program is not on this host.
-        let text = text.replace("/usr/local/lib/breakglass/breakglass-guard", env!("CARGO_BIN_EXE_breakglass-guard"));
+        let text = text
+            .replace("/usr/local/lib/breakglass/breakglass-guard", env!("CARGO_BIN_EXE_breakglass-guard"));
         std::fs::write(scratch.path().join(unit), text).unwrap();
     }
     let units =
