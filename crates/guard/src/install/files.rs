@@ -107,7 +107,7 @@ pub(crate) fn directory(steps: &mut Steps, path: &str, mode: u32, owner: Owner) 
         Err(_) => {}
     }
     if let Some(above) = place.parent().and_then(Path::to_str)
-        && above != "/"
+        && !Path::new(above).exists()
     {
         directory(steps, above, 0o755, ROOT)?;
     }

@@ -155,21 +155,24 @@ pub(super) fn put_in_place(user: &str, steps: &mut Steps) -> Result<(), String> 
     files::replace(&staged, format!("{text}{main}").as_bytes(), 0o600, ROOT)?;
     let checked = test(Some(&staged)).and_then(|()| effective(user, Some(&staged)));
     let _ = fs::remove_file(&staged);
-    let effective = checked?;
-    if let Some((name, wanted, have)) = differing(user, &effective).into_iter().next() {
-        return Err(format!(
-            "sshd would hold `{name} {have}` for {user} where the door needs `{wanted}`: another `Match` block comes \
-             first; sshd's configuration was not changed"
-        ));
-    }
+    holds(user, &checked?)?;
     files::file(steps, DROP_IN, text.as_bytes(), 0o644)?;
-    if let Err(error) = test(None) {
+    // Now where it really stands: another part may sort before it.
+    if let Err(error) = test(None).and_then(|()| effective(user, None)).and_then(|held| holds(user, &held)) {
         let _ = fs::remove_file(DROP_IN);
-        return Err(format!(
-            "sshd refuses its configuration with the door in it, so it was taken out again: {error}"
-        ));
+        return Err(format!("sshd's configuration was left as it is: {error}"));
     }
     Ok(())
+}
+
+/// Whether sshd would hold for the account what the door needs.
+fn holds(user: &str, effective: &str) -> Result<(), String> {
+    match differing(user, effective).into_iter().next() {
+        None => Ok(()),
+        Some((name, wanted, have)) => Err(format!(
+            "sshd would hold `{name} {have}` for {user} where the door needs `{wanted}`: another `Match` block comes first"
+        )),
+    }
 }
 
 fn staged_beside_steps() -> PathBuf {
