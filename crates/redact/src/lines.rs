@@ -102,10 +102,14 @@ impl Lines {
         self.swallowing = None;
     }
 
-    /// Arguments are read as what they are, then once more as the line of text that they come out as.
+    /// Arguments are read as what they are (without a NUL, they have been shown before), then once more as the line of text that they come out as.
     fn arguments_line(&mut self, feed: bool, out: &mut Vec<u8>) {
         let mut read = Vec::with_capacity(self.held.len());
-        crate::line::redact(&self.held, Setting { arguments: true, ..Setting::default() }, &mut read);
+        crate::line::redact(
+            &self.held,
+            Setting { arguments: self.held.contains(&0), ..Setting::default() },
+            &mut read,
+        );
         if read.last() == Some(&0) {
             read.pop();
         }

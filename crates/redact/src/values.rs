@@ -72,6 +72,9 @@ fn quoted(line: &[u8], opening: usize, quote: u8, depth: usize) -> Value {
 /// A value without quotes.
 fn word(line: &[u8], start: usize, around: Around) -> Value {
     let mut end = bracketed(line, start);
+    if marker::end(line, start) == Some(end) && is_blank(at(line, end)) {
+        return Value { start, end, quoted: false, stop: Stop::Word, next: end };
+    }
     while end < line.len() && !ends_word(line, start, end, around) {
         end = end.saturating_add(1);
     }

@@ -2,4 +2,5 @@
 
 mod corpus;
 mod cuts;
+mod documents;
 mod rows;
