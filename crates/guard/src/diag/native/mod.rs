@@ -121,4 +121,4 @@ fn refusal(reason: String) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
