@@ -2,12 +2,12 @@
 //! (`ask`, `operate`) which the caller only follows (`follow`).
 
 mod ask;
+mod backend;
 mod directory;
 mod evidence;
 mod follow;
 mod identity;
 mod launch;
-mod locks;
 mod monitor;
 mod operate;
 mod operation_log;
@@ -119,8 +119,10 @@ fn may_begin(verb: Verb, machine: &Machine, directory: &Directory) -> Result<(),
         ));
     }
     if verb == Verb::Cycle || (verb == Verb::Start && off) {
-        locks::permit_start(machine)
-            .map_err(|why| unsafe_state(verb, why, "nothing was touched; the VM is as it was"))?;
+        let view = backend::of(machine).view(machine, Some(directory), &found);
+        if let Some(why) = view.forbids_start {
+            return Err(unsafe_state(verb, why, "nothing was touched; the VM is as it was"));
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::identity::{Found, Process, find};
 use super::operate::Run;
 use super::watch::{Watch, wait};
-use super::{locks, monitor, spawn, unsafe_state};
+use super::{backend, monitor, spawn, unsafe_state};
 use crate::arguments::Launch;
 use crate::report::Ending;
 use breakglass_protocol::{Phase, RunState};
@@ -61,8 +61,7 @@ pub(super) fn fresh(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
             return Err(Box::new(Ending::failed(format!("the VM is not started: {why}"))));
         }
     }
-    let cleared = locks::clear_before_start(run.machine);
-    match cleared {
+    match clear_lock(run) {
         Ok(seen) => run.progress(Phase::LockChecked, &seen),
         Err(why) => {
             run.progress(Phase::LockChecked, &why);
@@ -72,6 +71,21 @@ pub(super) fn fresh(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
     let process = launch(run)?;
     run.progress(Phase::ProcessStarted, &format!("process {} was started", process.identity.pid));
     observe_running(run, &process, Settled::AtOnce)
+}
+
+/// Looks at the lock once more, and clears one that may be cleared. Says what was seen and done.
+fn clear_lock(run: &Run<'_>) -> Result<String, String> {
+    let backend = backend::of(run.machine);
+    let view = backend.view(run.machine, Some(run.directory), &Found::Nothing);
+    match (view.forbids_start, view.lock) {
+        (Some(why), _) => Err(why),
+        (None, None) => Ok("no lock".to_owned()),
+        (None, Some(lock)) => {
+            backend.clear_lock(run.machine, &lock)?;
+            let why = "its holder is gone and its kind leaves nothing half done";
+            Ok(format!("the lock `{}` was cleared: {why}", lock.kind))
+        }
+    }
 }
 
 /// Starts the process and waits until it has written itself down.
