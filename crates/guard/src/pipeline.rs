@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use crate::power;
 use crate::record::{self, Durable, Entry, Kept, Record, Word};
 use crate::report::{Ending, Report};
-use crate::{capture, clock, facts, report, sys};
+use crate::{capture, clock, facts, report, sys, tool};
 use breakglass_protocol::{JSON_PREFIX, Outcome, Refusal, Rule, exit};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -35,6 +35,7 @@ pub(crate) fn run() -> u8 {
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),
+        Ok(Invocation::Tool(rest)) => tool::run(&rest),
         Ok(Invocation::Facts(rest)) => facts::run(&rest),
         Ok(Invocation::SyncProbe(rest)) => facts::run_sync_probe(&rest),
         Ok(Invocation::RecordVerify { file, head }) => record::verify(&file, head),

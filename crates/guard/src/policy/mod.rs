@@ -4,7 +4,10 @@
 //! means that every request is refused. Nothing is taken from the environment or the client.
 
 mod file_trust;
+mod power_backends;
 mod sections;
+
+pub(crate) use power_backends::{Backend, Qm, Virsh};
 
 use breakglass_protocol::VmName;
 use std::path::{Path, PathBuf};
@@ -26,12 +29,15 @@ pub(crate) struct Policy {
 pub(crate) struct Machine {
     pub(crate) vm: VmName,
     pub(crate) vm_id: u32,
+    /// The hypervisor that has it.
+    pub(crate) backend: Backend,
+    /// Where its QEMU shows.
     pub(crate) qmp: Qmp,
     pub(crate) patience: Patience,
     pub(crate) forensics: Forensics,
 }
 
-/// A plain QEMU that is driven over its monitor, and started from here.
+/// Where a QEMU shows and, of a plain one, how it is started from here.
 #[derive(Debug, Clone)]
 pub(crate) struct Qmp {
     pub(crate) socket: PathBuf,
@@ -68,6 +74,8 @@ pub(crate) struct Patience {
     pub(crate) kill_wait: Duration,
     /// From the start of a process until its monitor must say `running`.
     pub(crate) start_wait: Duration,
+    /// Any one question to a hypervisor's tool or file system.
+    pub(crate) tool: Duration,
     /// Any one conversation with the monitor.
     pub(crate) answer: Duration,
     /// Between the two samples of the block counters.

@@ -1,6 +1,7 @@
 //! The shape of `guard.toml` on paper, its defaults and its ranges; resolved into what the guard uses.
 
-use super::{Forensics, Machine, Patience, Policy, Qmp};
+use super::power_backends::{self, Given, Kind, QmSection, VirshSection};
+use super::{Backend, Forensics, Machine, Patience, Policy, Qmp};
 use crate::forensics::Limits;
 use breakglass_protocol::VmName;
 use serde::Deserialize;
@@ -34,19 +35,17 @@ impl Default for Record {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Backend {
-    Qmp,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Power {
-    #[serde(rename = "backend")]
-    _backend: Backend,
+    backend: Kind,
     vm: Option<u32>,
     name: Option<VmName>,
+    domain: Option<String>,
     qmp: Option<QmpSection>,
+    #[serde(default)]
+    qm: QmSection,
+    #[serde(default)]
+    virsh: VirshSection,
     #[serde(default)]
     machines: Vec<MachineSection>,
     #[serde(default = "ten")]
@@ -55,8 +54,9 @@ struct Power {
     stop_grace_seconds: u64,
     #[serde(default = "ten")]
     kill_wait_seconds: u64,
-    #[serde(default = "ten")]
-    start_wait_seconds: u64,
+    start_wait_seconds: Option<u64>,
+    #[serde(default = "five")]
+    tool_seconds: u64,
     #[serde(default = "thousand")]
     answer_millis: u64,
     #[serde(default = "quarter")]
@@ -65,6 +65,9 @@ struct Power {
     forensics: ForensicsSection,
 }
 
+const fn five() -> u64 {
+    5
+}
 const fn ten() -> u64 {
     10
 }
@@ -83,7 +86,8 @@ const fn quarter() -> u64 {
 struct MachineSection {
     vm: u32,
     name: Option<VmName>,
-    qmp: QmpSection,
+    domain: Option<String>,
+    qmp: Option<QmpSection>,
 }
 
 #[derive(Deserialize)]
@@ -135,10 +139,12 @@ fn one_line(text: &str) -> String {
 }
 
 fn policy(file: File) -> Result<Policy, String> {
-    let Power { vm, name, qmp, machines, .. } = file.power;
-    let sections = match (vm, qmp, machines) {
-        (Some(vm), Some(qmp), machines) if machines.is_empty() => vec![MachineSection { vm, name, qmp }],
-        (None, None, machines) if !machines.is_empty() && name.is_none() => machines,
+    let Power { vm, name, domain, qmp, machines, backend, qm, virsh, .. } = file.power;
+    let sections = match (vm, machines) {
+        (Some(vm), machines) if machines.is_empty() => vec![MachineSection { vm, name, domain, qmp }],
+        (None, machines) if !machines.is_empty() && name.is_none() && qmp.is_none() && domain.is_none() => {
+            machines
+        }
         _ => {
             return Err(
                 "[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM".into(),
@@ -149,7 +155,13 @@ fn policy(file: File) -> Result<Policy, String> {
         grace: seconds("grace_seconds", file.power.grace_seconds, 0)?,
         stop_grace: seconds("stop_grace_seconds", file.power.stop_grace_seconds, 0)?,
         kill_wait: seconds("kill_wait_seconds", file.power.kill_wait_seconds, 1)?,
-        start_wait: seconds("start_wait_seconds", file.power.start_wait_seconds, 1)?,
+        start_wait: seconds(
+            "start_wait_seconds",
+            // A hypervisor's start activates storage and networks first.
+            file.power.start_wait_seconds.unwrap_or(if backend == Kind::Qmp { 10 } else { 60 }),
+            1,
+        )?,
+        tool: seconds("tool_seconds", file.power.tool_seconds, 1)?,
         answer: millis("answer_millis", file.power.answer_millis)?,
         sample_gap: millis("sample_millis", file.power.sample_millis)?,
     };
@@ -165,7 +177,7 @@ fn policy(file: File) -> Result<Policy, String> {
     };
     let mut machines: Vec<Machine> = Vec::new();
     for section in sections {
-        let machine = machine(section, patience, &forensics)?;
+        let machine = machine(section, patience, &forensics, (backend, &qm, &virsh))?;
         if machines.iter().any(|have| have.vm == machine.vm || have.vm_id == machine.vm_id) {
             return Err(format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id));
         }
@@ -184,7 +196,12 @@ fn policy(file: File) -> Result<Policy, String> {
     })
 }
 
-fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -> Result<Machine, String> {
+fn machine(
+    section: MachineSection,
+    patience: Patience,
+    forensics: &Forensics,
+    (kind, qm, virsh): (Kind, &QmSection, &VirshSection),
+) -> Result<Machine, String> {
     let vm_id = section.vm;
     if vm_id == 0 {
         return Err("`vm` must be the number of a VM, from 1".to_owned());
@@ -193,8 +210,18 @@ fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -
         Some(name) => name,
         None => VmName::new(&format!("vm{vm_id}"))?,
     };
-    let QmpSection { socket, pid_file, command, executable, console, lock_file, guest_agent, log } =
-        section.qmp;
+    let given = Given { vm_id, name: vm.as_str(), domain: section.domain, qm, virsh };
+    let (backend, qmp) = match (power_backends::resolve(kind, given)?, section.qmp) {
+        (Some(resolved), None) => resolved,
+        (None, Some(section)) => (Backend::Qmp, plain_qemu(vm_id, section)?),
+        (Some(_), Some(_)) => return Err("a `qmp` table is for the backend `qmp`".to_owned()),
+        (None, None) => return Err(format!("the VM `{vm}` needs a `qmp` table with its `command`")),
+    };
+    Ok(Machine { vm, vm_id, backend, qmp, patience, forensics: forensics.clone() })
+}
+
+fn plain_qemu(vm_id: u32, section: QmpSection) -> Result<Qmp, String> {
+    let QmpSection { socket, pid_file, command, executable, console, lock_file, guest_agent, log } = section;
     let beside = |ending: &str| PathBuf::from(format!("/run/vm/{vm_id}.{ending}"));
     match command.first() {
         Some(program) if Path::new(program).is_absolute() => {}
@@ -216,7 +243,7 @@ fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -
         return Err("`command` has a NUL byte".to_owned());
     }
     let optional = |name: &str, path: Option<PathBuf>| path.map(|path| absolute(name, path)).transpose();
-    let qmp = Qmp {
+    Ok(Qmp {
         socket: absolute("socket", socket.unwrap_or_else(|| beside("qmp")))?,
         pid_file: absolute("pid_file", pid_file.unwrap_or_else(|| beside("pid")))?,
         command,
@@ -225,8 +252,7 @@ fn machine(section: MachineSection, patience: Patience, forensics: &Forensics) -
         lock_file: optional("lock_file", lock_file)?,
         guest_agent: optional("guest_agent", guest_agent)?,
         log: absolute("log", log.unwrap_or_else(|| beside("log")))?,
-    };
-    Ok(Machine { vm, vm_id, qmp, patience, forensics: forensics.clone() })
+    })
 }
 
 fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, String> {
@@ -294,7 +320,10 @@ mod tests {
             ("vm = 102", "vm = 102\nvmid = 103", "vmid"),
             ("vm = 102", "vm = 102\ngrace_seconds = 100000", "grace_seconds"),
             ("vm = 102", "vm = 102\nname = \"Dev VM\"", "not a VM name"),
-            ("\"qmp\"", "\"qm\"", "line 2"),
+            ("\"qmp\"", "\"kvm\"", "line 2"),
+            ("\"qmp\"", "\"qm\"", "for the backend `qmp`"),
+            ("\"qmp\"", "\"virsh\"", "for the backend `qmp`"),
+            ("vm = 102", "vm = 102\ndomain = \"a\"", "for the backend `virsh`"),
             ("[\"/usr/bin/qemu\"]", "[\"qemu\"]", "absolute"),
             ("[\"/usr/bin/qemu\"]", "[\"/q\", \"-daemonize\"]", "-daemonize"),
             ("[\"/usr/bin/qemu\"]", "[]", "empty"),
@@ -306,6 +335,20 @@ mod tests {
             let error = read(&text).unwrap_err();
             assert!(error.contains(named), "{error} does not name {named}");
             assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_hypervisor_needs_no_more_than_its_name_and_the_vm() {
+        let machine = |text: &str| read(text).map(|policy| policy.machines.into_iter().next().unwrap());
+        let qm = machine("[power]\nbackend = \"qm\"\nvm = 102\n").unwrap();
+        assert_eq!(qm.qmp.pid_file, Path::new("/var/run/qemu-server/102.pid"));
+        assert_eq!(qm.patience.start_wait, Duration::from_secs(60));
+        let virsh = machine("[power]\nbackend = \"virsh\"\nvm = 1\nname = \"devvm\"\n").unwrap();
+        assert_eq!(virsh.qmp.pid_file, Path::new("/run/libvirt/qemu/devvm.pid"));
+        for domain in ["--all", "", "a b", "../x", "a;b"] {
+            let text = format!("[power]\nbackend = \"virsh\"\nvm = 1\ndomain = {domain:?}\n");
+            assert!(machine(&text).unwrap_err().contains("safe to name"), "{domain}");
         }
     }
 

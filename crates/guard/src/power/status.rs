@@ -8,8 +8,9 @@ use super::identity::{self, Found, Process};
 use super::{backend, monitor, now, operation_log, proc_file};
 use crate::console;
 use crate::policy::Machine;
+use crate::tool::wire::Wire;
 use breakglass_protocol::{BlockCounters, BlockSample, RunState, RunningJob, Status};
-use breakglass_qmp::{BlockStats, Client, Deadlined, Job, QmpError};
+use breakglass_qmp::{BlockStats, Client, Job, QmpError};
 use std::time::Instant;
 
 /// How many samples of the block counters are taken.
@@ -32,6 +33,15 @@ struct Answer {
 
 /// Looks. `directory` may be missing, with the reason, where the host's `/run` is broken: everything else still answers.
 pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, samples: Samples) -> Status {
+    look(machine, directory, samples).0
+}
+
+/// As [`observe`]; and why the hypervisor could not be asked, where the state could not be seen without it.
+pub(super) fn look(
+    machine: &Machine,
+    directory: Result<&Directory, &str>,
+    samples: Samples,
+) -> (Status, Option<String>) {
     let mut notes = Vec::new();
     if let Err(why) = directory {
         notes.push(format!("operations cannot be told: {why}"));
@@ -39,13 +49,17 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
     let found = identity::find(machine, directory.ok());
     let view = backend::of(machine).view(machine, directory.ok(), &found);
     notes.extend(view.notes);
+    let blind = view.unknown.or(view.dead);
+    notes.extend(blind.clone());
     let (process, doubt) = match found {
         Found::One(process) => (Some(process), None),
         Found::Nothing => (None, None),
         Found::Doubt(why) => (None, Some(why)),
     };
     let off = process.is_none() && doubt.is_none();
-    let first = if off { None } else { Some(converse(machine)) };
+    // Where a daemon that is dead has the monitor, asking once more would only cost time.
+    let deaf = blind.is_some() && backend::of(machine).monitor().is_some();
+    let first = if off || deaf { None } else { Some(converse(machine)) };
     let mut status = Status {
         vm: machine.vm.clone(),
         vm_id: machine.vm_id,
@@ -70,7 +84,8 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
         status.notes.push(format!("the VM's process cannot be told: {why}"));
     }
     match first {
-        None => {}
+        None if off && blind.is_none() => {}
+        None => status.state = if off { RunState::Unknown } else { RunState::Unresponsive },
         Some(Ok(answer)) => {
             status.state = answer.state;
             status.answered_in_millis = Some(answer.millis);
@@ -90,7 +105,8 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
         status.last_operation = operation_log::newest(directory).map(operation_log::Operation::told);
     }
     read_console(machine, &mut status);
-    status
+    let blind = blind.filter(|_| status.answered_in_millis.is_none());
+    (status, blind)
 }
 
 /// The state in a sentence.
@@ -127,7 +143,7 @@ fn second_sample(machine: &Machine, process: Option<&Process>, status: &mut Stat
         status.notes.push("the process ended between the two samples".to_owned());
         return;
     }
-    match monitor::ask(machine, Client::<Deadlined>::query_blockstats) {
+    match monitor::ask(machine, Client::<Wire>::query_blockstats) {
         Ok(disks) => status.samples.push(sample(disks, process)),
         Err(error) => status.notes.push(format!("no second sample: {}", monitor::sentence(&error))),
     }
