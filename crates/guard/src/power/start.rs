@@ -6,7 +6,7 @@ use super::watch::{Watch, wait};
 use super::{backend, monitor, spawn, stop, unsafe_state};
 use crate::arguments::Launch;
 use crate::report::Ending;
-use crate::tool::{Does, ask};
+use crate::tool::{Does, Said, ask};
 use breakglass_protocol::{Phase, RunState};
 use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
@@ -117,6 +117,12 @@ fn through_tool(run: &mut Run<'_>, words: &[String]) -> Result<Process, Box<Endi
                 format!("`{line}` was accepted and no process of the VM was seen; ask for `status`");
             return Err(Box::new(Ending::not_observed(message)));
         };
+        if matches!(said, Said::Late(_)) {
+            let message = format!(
+                "no process of the VM was seen: `{line}` {why}; it goes on and may still start the VM"
+            );
+            return Err(Box::new(Ending::not_observed(message)));
+        }
         if !backend.may_pass(&why) || Instant::now() + BETWEEN * 4 >= deadline {
             return Err(Box::new(Ending::failed(format!(
                 "the VM is off and was not started: `{line}` {why}"

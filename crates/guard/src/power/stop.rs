@@ -10,6 +10,9 @@ use crate::tool::{Asking, Does, Said};
 use breakglass_protocol::Phase;
 use std::time::{Duration, Instant};
 
+/// A tool may call a VM ended whose process is still putting its things away.
+const LINGERING: Duration = Duration::from_secs(2);
+
 /// Ends the process, asking the guest first if it can hear.
 ///
 /// # Errors
@@ -34,8 +37,9 @@ pub(super) fn stop(run: &mut Run<'_>, grace: Duration) -> Result<Ending, Box<End
         run.progress(Phase::GuestStopped, "the guest powered itself off within the grace");
     } else {
         run.give_way()?;
-        ask_hypervisor(run, &view)?;
-        if process.gone_within(Duration::ZERO) {
+        let says_so = ask_hypervisor(run, &view)?;
+        let patience = if says_so { LINGERING } else { Duration::ZERO };
+        if matches!(run.wait_gone(&process, patience)?, Waited::Gone) {
             run.progress(Phase::ProcessKilled, &format!("the hypervisor ended process {pid}"));
         } else {
             run.give_way()?;
@@ -83,14 +87,14 @@ fn ask_guest(run: &mut Run<'_>, view: &View, grace: Duration) -> bool {
 }
 
 /// Has the hypervisor's own tool end the VM, where there is one: it puts away what it set up. Whatever it says, the
-/// process itself is looked at afterwards. A tool that is given up must not act later, on the VM's next process.
-fn ask_hypervisor(run: &mut Run<'_>, view: &View) -> Result<(), Box<Ending>> {
+/// process itself is looked at afterwards; the result is whether it says that the VM ended. A tool that is given up must not act later, on the VM's next process.
+fn ask_hypervisor(run: &mut Run<'_>, view: &View) -> Result<bool, Box<Ending>> {
     let backend = backend::of(run.machine);
-    let Some(words) = backend.end(view, Duration::ZERO) else { return Ok(()) };
+    let Some(words) = backend.end(view, Duration::ZERO) else { return Ok(false) };
     if let Some(why) = &view.dead {
         let note = format!("{why}; the very process is ended, known by its pid file and start time");
         run.progress(Phase::GraceEnded, &note);
-        return Ok(());
+        return Ok(false);
     }
     let deadline = Instant::now() + run.machine.patience.kill_wait;
     let mut asking = Asking::begin(Does::Tied, &words, deadline);
@@ -109,7 +113,7 @@ fn ask_hypervisor(run: &mut Run<'_>, view: &View) -> Result<(), Box<Ending>> {
     if let Err(why) = said.text() {
         run.progress(Phase::GraceEnded, &format!("`{}` {why}", command(&words)));
     }
-    Ok(())
+    Ok(matches!(said, Said::Yes(_)))
 }
 
 /// Under high availability the manager is asked and nobody else ends the VM: it would only be started again.

@@ -9,10 +9,15 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod boot;
 mod corpus;
 mod hung_disk;
+mod libvirt;
 mod operations;
 mod processes;
+mod proxmox;
+mod proxmox_states;
+mod proxmox_verbs;
 mod record;
 mod support;
 mod trust;
