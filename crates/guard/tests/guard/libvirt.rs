@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What the first process of the namespaces does: directories that go with it, the daemons' account, the daemons.
+/// What the first process of the namespaces does: directories that go with it, the daemons' account, the daemons. It
+/// stays a shell, which collects the dead: libvirt waits for their end.
 const BEGIN: &str = r#"
 set -e
 mount -t tmpfs run /run
@@ -24,7 +25,7 @@ mount --bind /run/group /etc/group
 printf '%s\n' 'namespaces=[]' 'cgroup_controllers=[]' 'security_driver="none"' 'user="root"' 'group="root"' > /etc/libvirt/qemu.conf
 virtlogd -d
 libvirtd -d
-exec sleep 600
+while sleep 1; do :; done
 "#;
 
 struct Libvirt {

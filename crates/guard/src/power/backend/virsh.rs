@@ -41,7 +41,9 @@ impl Backend for Virsh {
                 return view;
             }
         };
-        let off = word.starts_with("shut off") || word.starts_with("crashed");
+        // A guest that panicked is called crashed, and its process may have been kept.
+        let none = matches!(found, Found::Nothing);
+        let off = word.starts_with("shut off") || (none && word.starts_with("crashed"));
         match found {
             Found::One(process) if off => {
                 let pid = process.identity.pid;
@@ -170,7 +172,7 @@ fn settings(xml: &str) -> Vec<String> {
             continue;
         }
         match name {
-            "alias" | "backingStore" | "address" | "domain" => continue,
+            "alias" | "backingStore" | "address" | "domain" | "currentMemory" => continue,
             "resource" | "seclabel" | "cpu" => {
                 if !line.ends_with("/>") && !line.contains("</") {
                     skipped = Some(name);
