@@ -14,33 +14,6 @@ pub(super) enum Kind {
     Virsh,
 }
 
-/// `[power.qm]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct QmSection {
-    /// Where the host's file system begins.
-    root: PathBuf,
-}
-
-impl Default for QmSection {
-    fn default() -> Self {
-        Self { root: PathBuf::from("/") }
-    }
-}
-
-/// `[power.virsh]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct VirshSection {
-    uri: String,
-}
-
-impl Default for VirshSection {
-    fn default() -> Self {
-        Self { uri: "qemu:///system".to_owned() }
-    }
-}
-
 /// What the guard uses.
 #[derive(Debug, Clone)]
 pub(crate) enum Backend {
@@ -78,8 +51,10 @@ pub(super) struct Given<'a> {
     pub(super) vm_id: u32,
     pub(super) name: &'a str,
     pub(super) domain: Option<String>,
-    pub(super) qm: &'a QmSection,
-    pub(super) virsh: &'a VirshSection,
+    /// `root`: where the host's file system begins.
+    pub(super) root: Option<&'a PathBuf>,
+    /// `uri`: which libvirt.
+    pub(super) uri: Option<&'a String>,
 }
 
 /// The backend and where it shows a VM's process; `None` for plain QEMU, which says that in a section of its own.
@@ -87,17 +62,18 @@ pub(super) struct Given<'a> {
 /// # Errors
 /// A sentence.
 pub(super) fn resolve(kind: Kind, given: Given<'_>) -> Result<Option<(Backend, Qmp)>, String> {
-    let Given { vm_id, name, domain, qm, virsh } = given;
+    let Given { vm_id, name, domain, root, uri } = given;
     if domain.is_some() && kind != Kind::Virsh {
         return Err("`domain` is for the backend `virsh`".to_owned());
     }
     match kind {
         Kind::Qmp => Ok(None),
         Kind::Qm => {
-            if !qm.root.is_absolute() {
+            let root = root.cloned().unwrap_or_else(|| PathBuf::from("/"));
+            if !root.is_absolute() {
                 return Err("`root` must be an absolute path".to_owned());
             }
-            let qm = Qm { vm_id, root: qm.root.clone() };
+            let qm = Qm { vm_id, root };
             let at = |ending: &str| qm.path(&format!("var/run/qemu-server/{vm_id}.{ending}"));
             let shows = Qmp { guest_agent: Some(at("qga")), ..shows(at("qmp"), at("pid"), PathBuf::new()) };
             Ok(Some((Backend::Qm(qm), shows)))
@@ -112,7 +88,8 @@ pub(super) fn resolve(kind: Kind, given: Given<'_>) -> Result<Option<(Backend, Q
             {
                 return Err(format!("`{}` is no domain that is safe to name", domain.escape_debug()));
             }
-            if !virsh.uri.starts_with("qemu") {
+            let uri = uri.map_or("qemu:///system", String::as_str);
+            if !uri.starts_with("qemu") {
                 return Err("`uri` must begin with `qemu`".to_owned());
             }
             let run = Path::new("/run/libvirt/qemu");
@@ -121,7 +98,7 @@ pub(super) fn resolve(kind: Kind, given: Given<'_>) -> Result<Option<(Backend, Q
                 run.join(format!("{domain}.pid")),
                 PathBuf::from(format!("/var/log/libvirt/qemu/{domain}.log")),
             );
-            Ok(Some((Backend::Virsh(Virsh { domain, uri: virsh.uri.clone() }), shows)))
+            Ok(Some((Backend::Virsh(Virsh { domain, uri: uri.to_owned() }), shows)))
         }
     }
 }

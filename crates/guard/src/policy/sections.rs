@@ -1,6 +1,6 @@
 //! The shape of `guard.toml` on paper, its defaults and its ranges; resolved into what the guard uses.
 
-use super::power_backends::{self, Given, Kind, QmSection, VirshSection};
+use super::power_backends::{self, Given, Kind};
 use super::{Backend, Forensics, Machine, Patience, Policy, Qmp};
 use crate::forensics::Limits;
 use breakglass_protocol::VmName;
@@ -42,10 +42,8 @@ struct Power {
     name: Option<VmName>,
     domain: Option<String>,
     qmp: Option<QmpSection>,
-    #[serde(default)]
-    qm: QmSection,
-    #[serde(default)]
-    virsh: VirshSection,
+    root: Option<PathBuf>,
+    uri: Option<String>,
     #[serde(default)]
     machines: Vec<MachineSection>,
     #[serde(default = "ten")]
@@ -139,7 +137,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn policy(file: File) -> Result<Policy, String> {
-    let Power { vm, name, domain, qmp, machines, backend, qm, virsh, .. } = file.power;
+    let Power { vm, name, domain, qmp, machines, backend, root, uri, .. } = file.power;
     let sections = match (vm, machines) {
         (Some(vm), machines) if machines.is_empty() => vec![MachineSection { vm, name, domain, qmp }],
         (None, machines) if !machines.is_empty() && name.is_none() && qmp.is_none() && domain.is_none() => {
@@ -177,7 +175,7 @@ fn policy(file: File) -> Result<Policy, String> {
     };
     let mut machines: Vec<Machine> = Vec::new();
     for section in sections {
-        let machine = machine(section, patience, &forensics, (backend, &qm, &virsh))?;
+        let machine = machine(section, patience, &forensics, (backend, root.as_ref(), uri.as_ref()))?;
         if machines.iter().any(|have| have.vm == machine.vm || have.vm_id == machine.vm_id) {
             return Err(format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id));
         }
@@ -200,7 +198,7 @@ fn machine(
     section: MachineSection,
     patience: Patience,
     forensics: &Forensics,
-    (kind, qm, virsh): (Kind, &QmSection, &VirshSection),
+    (kind, root, uri): (Kind, Option<&PathBuf>, Option<&String>),
 ) -> Result<Machine, String> {
     let vm_id = section.vm;
     if vm_id == 0 {
@@ -210,7 +208,7 @@ fn machine(
         Some(name) => name,
         None => VmName::new(&format!("vm{vm_id}"))?,
     };
-    let given = Given { vm_id, name: vm.as_str(), domain: section.domain, qm, virsh };
+    let given = Given { vm_id, name: vm.as_str(), domain: section.domain, root, uri };
     let (backend, qmp) = match (power_backends::resolve(kind, given)?, section.qmp) {
         (Some(resolved), None) => resolved,
         (None, Some(section)) => (Backend::Qmp, plain_qemu(vm_id, section)?),

@@ -112,11 +112,16 @@ pub(crate) fn ask(does: Does, words: &[String], deadline: Instant) -> Said {
 
 /// Asks several at once.
 pub(crate) fn ask_all<const N: usize>(asks: [(Does, Vec<String>); N], deadline: Instant) -> [Said; N] {
+    let mut answers = ask_each(&asks, deadline).into_iter();
+    [(); N].map(|()| answers.next().unwrap_or(Said::Absent))
+}
+
+fn ask_each(asks: &[(Does, Vec<String>)], deadline: Instant) -> Vec<Said> {
     let mut nursery = Nursery::default();
     for (number, (does, words)) in asks.iter().enumerate() {
         nursery.start(job(number, *does, words, deadline));
     }
-    let mut answers = [const { Said::Late(String::new()) }; N];
+    let mut answers = vec![Said::Late(String::new()); asks.len()];
     while let Some(ended) = nursery.next(deadline + GIVING_UP) {
         if let Some(answer) = ended.name.parse().ok().and_then(|at: usize| answers.get_mut(at)) {
             *answer = said(ended);

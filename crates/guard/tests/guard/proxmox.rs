@@ -54,7 +54,7 @@ impl Proxmox {
         }
         let tables = machines.find("[[").unwrap_or(machines.len());
         text.push_str(&machines[..tables]);
-        text.push_str(&format!("[power.qm]\nroot = {:?}\n", self.scratch.path()));
+        text.push_str(&format!("root = {:?}\n", self.scratch.path()));
         let forensics = self.path("forensics");
         text.push_str(&format!("[power.forensics]\ndir = {forensics:?}\ndeadline_seconds = 2\n"));
         text.push_str(&machines[tables..]);
