@@ -8,13 +8,14 @@ use super::native::sink::{Flow, Sink};
 use super::plan::{Errors, Program};
 use super::policy::DiagPolicy;
 use super::walls::{ENVIRONMENT, Walls};
-use breakglass_protocol::{Refusal, exit};
 use crate::power::proc_file;
 use crate::sys::{self, Forked, SessionSignals, Standard};
+use breakglass_protocol::{Refusal, exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, set_child_subreaper, waitpgid,
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, set_child_subreaper,
+    waitpgid,
 };
 use std::fs::File;
 use std::io::{Read, Write};
@@ -339,7 +340,9 @@ impl Child {
         let pid = self.pid.as_raw_nonzero();
         let state = u32::try_from(pid.get()).ok().and_then(proc_file::stat).map(|stat| stat.state);
         match state {
-            Some(state) => format!("process {pid} was sent the last signal and is still there, in state {state}"),
+            Some(state) => {
+                format!("process {pid} was sent the last signal and is still there, in state {state}")
+            }
             None => format!("children of process {pid} were sent the last signal and are still there"),
         }
     }

@@ -1,7 +1,10 @@
 //! A seccomp filter put together from lists. Small on purpose: load, compare, return; every jump is over the very next
 //! instructions, so that none can miss.
 
-use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+use libc::{
+    BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W,
+    sock_filter,
+};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,8 @@ impl Filter {
         cases: &[(Is, Verdict)],
         otherwise: Verdict,
     ) {
-        let length: usize = cases.iter().map(|(is, _)| if matches!(is, Is::Masked(..)) { 4 } else { 2 }).sum();
+        let length: usize =
+            cases.iter().map(|(is, _)| if matches!(is, Is::Masked(..)) { 4 } else { 2 }).sum();
         // The number is compared, then: a load, the cases, the last return. Longer lists go over two calls of this.
         let over = u8::try_from(length + 2).unwrap_or(u8::MAX);
         debug_assert!(over < u8::MAX, "a jump has eight bits");
