@@ -15,7 +15,10 @@ use std::path::Path;
 
 /// What a reader of this policy gets of a path.
 fn content(policy: &DiagPolicy, path: &Path) -> Result<Vec<u8>, Trouble> {
-    let places = Places { policy };
+    seen(&Places::new(policy), path)
+}
+
+fn seen(places: &Places<'_>, path: &Path) -> Result<Vec<u8>, Trouble> {
     let opened = places.open(path.as_os_str().as_bytes(), Last::Followed)?;
     let mut bytes = Vec::new();
     places.read(&opened)?.read_to_end(&mut bytes).unwrap();
@@ -108,7 +111,7 @@ fn a_file_that_has_lost_its_name_is_not_read() {
     let path = scratch.path().join("file");
     fs::write(&path, "x").unwrap();
     let policy = DiagPolicy::default();
-    let places = Places { policy: &policy };
+    let places = Places::new(&policy);
     let opened = places.open(path.as_os_str().as_bytes(), Last::Followed).unwrap();
     // What was judged stays what is read, whatever its name means by now.
     fs::write(scratch.path().join("other"), MARKER).unwrap();

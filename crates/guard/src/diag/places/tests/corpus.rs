@@ -75,7 +75,8 @@ fn the_corpus_discloses_nothing() {
         let [id, command, preconditions, expect] = fields[..] else { panic!("{row}") };
         let command = command.replace("\\\\", "\\");
         for operand in command_line::parsed(&command).operands {
-            let built = preconditions.is_empty() && !operand.text.contains("..");
+            let built =
+                preconditions.is_empty() && command.starts_with("cat ") && !operand.text.contains("..");
             let kernels = ["/proc", "/sys", "/dev"].iter().any(|place| operand.text.starts_with(place));
             if built && !kernels && operand.text.starts_with('/') && !Path::new(&operand.text).exists() {
                 secret(&operand.text);
@@ -107,8 +108,7 @@ fn the_corpus_discloses_nothing() {
     for path in ["/etc/shadow", "/mnt/b/shadow", "/var/log/h.log", "/host/etc/shadow", "/srv/app/.env"] {
         assert!(fs::read_to_string(path).unwrap().contains(MARKER), "{path}");
     }
-    for (allowed, text) in
-        [("cat /etc/passwd", "root"), ("cat /usr/bin/which", ""), ("cat /proc/loadavg", ".")]
+    for (allowed, text) in [("cat /etc/passwd", "root"), ("cat /usr/bin/env", ""), ("cat /proc/loadavg", ".")]
     {
         let (output, said, code) = read(allowed, &DiagPolicy::default());
         assert!(code == 0 && String::from_utf8_lossy(&output).contains(text), "{allowed}: {code} {said:?}");
