@@ -59,14 +59,14 @@ fn the_corpus_discloses_nothing() {
     if !in_own_mounts("diag::places::tests::corpus::the_corpus_discloses_nothing", false) {
         return;
     }
-    let scratch = tempfile::tempdir().unwrap();
-    let root = scratch.path().display();
+    // A directory that every host has, hidden in this namespace alone: nothing is left behind in it.
+    let root = "/mnt";
     sh(&format!(
         "mount -t tmpfs none {root}; cd {root}; mkdir -p usr proc sys dev tmp etc var/log; \
          mount --rbind /usr usr; mount --rbind /proc proc; mount --rbind /sys sys; mount --rbind /dev dev; \
          for d in bin lib lib64 sbin; do [ ! -e usr/$d ] || ln -s usr/$d $d; done; cp /etc/passwd /etc/group etc/"
     ));
-    std::os::unix::fs::chroot(scratch.path()).unwrap();
+    std::os::unix::fs::chroot(root).unwrap();
     std::env::set_current_dir("/").unwrap();
     secret("/etc/shadow");
     let (mut leaks, mut answered, mut seen) = (Vec::new(), Vec::new(), 0);
