@@ -59,14 +59,14 @@ fn the_corpus_discloses_nothing() {
     if !in_own_mounts("diag::places::tests::corpus::the_corpus_discloses_nothing", false) {
         return;
     }
-    let scratch = tempfile::tempdir().unwrap();
-    let root = scratch.path().display();
+    // A directory that every host has, hidden in this namespace alone: nothing is left behind in it.
+    let root = "/mnt";
     sh(&format!(
         "mount -t tmpfs none {root}; cd {root}; mkdir -p usr proc sys dev tmp etc var/log; \
          mount --rbind /usr usr; mount --rbind /proc proc; mount --rbind /sys sys; mount --rbind /dev dev; \
          for d in bin lib lib64 sbin; do [ ! -e usr/$d ] || ln -s usr/$d $d; done; cp /etc/passwd /etc/group etc/"
     ));
-    std::os::unix::fs::chroot(scratch.path()).unwrap();
+    std::os::unix::fs::chroot(root).unwrap();
     std::env::set_current_dir("/").unwrap();
     secret("/etc/shadow");
     let (mut leaks, mut answered, mut seen) = (Vec::new(), Vec::new(), 0);
@@ -75,7 +75,8 @@ fn the_corpus_discloses_nothing() {
         let [id, command, preconditions, expect] = fields[..] else { panic!("{row}") };
         let command = command.replace("\\\\", "\\");
         for operand in command_line::parsed(&command).operands {
-            let built = preconditions.is_empty() && !operand.text.contains("..");
+            let built =
+                preconditions.is_empty() && command.starts_with("cat ") && !operand.text.contains("..");
             let kernels = ["/proc", "/sys", "/dev"].iter().any(|place| operand.text.starts_with(place));
             if built && !kernels && operand.text.starts_with('/') && !Path::new(&operand.text).exists() {
                 secret(&operand.text);
@@ -107,8 +108,7 @@ fn the_corpus_discloses_nothing() {
     for path in ["/etc/shadow", "/mnt/b/shadow", "/var/log/h.log", "/host/etc/shadow", "/srv/app/.env"] {
         assert!(fs::read_to_string(path).unwrap().contains(MARKER), "{path}");
     }
-    for (allowed, text) in
-        [("cat /etc/passwd", "root"), ("cat /usr/bin/which", ""), ("cat /proc/loadavg", ".")]
+    for (allowed, text) in [("cat /etc/passwd", "root"), ("cat /usr/bin/env", ""), ("cat /proc/loadavg", ".")]
     {
         let (output, said, code) = read(allowed, &DiagPolicy::default());
         assert!(code == 0 && String::from_utf8_lossy(&output).contains(text), "{allowed}: {code} {said:?}");
