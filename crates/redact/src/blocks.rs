@@ -148,8 +148,7 @@ fn opening(text: &[u8]) -> Open {
                     || name.ends_with(b"_key")
                     || name.ends_with(b".pem") && !name.ends_with(b"cert.pem"))
     };
-    // A bare name at the margin is a prompt or a program's more often than a list's.
-    if (scalar || bare && indent + usize::from(quoted) > 0 || bare) && strong() {
+    if (scalar || bare) && strong() {
         Open::Block {
             indent: if scalar { indent } else { start.min(indent.max(start)) },
             first: true,

@@ -51,7 +51,7 @@ fn quoted(line: &[u8], opening: usize, quote: u8, depth: usize) -> Value {
     let mut slashes = 0usize;
     for (offset, byte) in rest(line, start).iter().enumerate() {
         let here = start.saturating_add(offset);
-        if *byte == quote && if depth == 0 { slashes % 2 == 0 } else { slashes <= depth } {
+        if *byte == quote && if depth == 0 { slashes.is_multiple_of(2) } else { slashes <= depth } {
             let end = if depth == 0 { here } else { here.saturating_sub(slashes) };
             return Value {
                 start,

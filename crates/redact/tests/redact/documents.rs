@@ -37,6 +37,8 @@ fn arguments_end_at_nul_and_come_out_with_blanks() {
     );
     masks(Shape::Arguments, "sh\0-c\0A=1 PGPASSWORD=BGCANARY psql\0", &["sh -c"]);
     masks(Shape::Arguments, "app\0TOKEN=first\nBGCANARY\0--x\0", &["--x"]);
+    // A quote that does not end reaches to the end of its argument, but not over the lines of what was shown before.
+    masks(Shape::Arguments, "app {\"password\":\"BGCANARY\n--x\0--y", &["--y"]);
     assert_eq!(redact(Shape::Arguments, "/usr/sbin/sshd\0-D\0").as_deref(), Ok("/usr/sbin/sshd -D"));
 }
 
