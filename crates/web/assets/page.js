@@ -147,7 +147,8 @@ const onRow = (event) => {
   if (seq) newest = seq;
   const content = part(html || "");
   if (fill) document.getElementById(fill)?.replaceChildren(content);
-  else if (log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
+  else if (typing && find(".words", content)) typing.textContent = "";
+  if (!fill && log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
   if (state) refresh();
 };
 
@@ -159,6 +160,16 @@ const onOutput = (event) => {
   out.append(text);
   if (out.textContent.length > 262144) out.textContent = out.textContent.slice(-131072);
   if (atEnd) out.scrollTop = out.scrollHeight;
+};
+
+// What an agent says, as it comes; its row takes the place of it when it is whole.
+const typing = document.getElementById("typing");
+const onSays = (event) => {
+  const { from, text } = JSON.parse(event.data);
+  if (!typing) return;
+  if (from === 0) typing.textContent = "";
+  else if (!typing.textContent) typing.textContent = "… ";
+  typing.append(text);
 };
 
 const onHead = (event) => {
@@ -192,6 +203,7 @@ const listen = () => {
   };
   source.addEventListener("row", alive(onRow));
   source.addEventListener("output", alive(onOutput));
+  source.addEventListener("says", alive(onSays));
   source.addEventListener("head", alive(onHead));
   source.addEventListener("state", alive(refresh));
   source.addEventListener("beat", alive(() => {}));
