@@ -141,11 +141,12 @@ const refresh = () => {
 };
 
 const onRow = (event) => {
-  const { seq, html, fill, state } = JSON.parse(event.data);
+  const { seq, html, fill, state, line, how } = JSON.parse(event.data);
   const log = document.getElementById("rows");
   if (seq && seq <= newest) return;
   if (seq) newest = seq;
   const content = part(html || "");
+  if (line) document.getElementById(line)?.replaceChildren(part(how));
   if (fill) document.getElementById(fill)?.replaceChildren(content);
   else if (typing && find(".words", content)) typing.textContent = "";
   if (!fill && log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);

@@ -208,7 +208,8 @@ impl Viewer {
         if let EventBody::Turn(TurnEvent::ToolAnswered { call: id_of_call, .. }) = &event.body {
             let html = call::answered(&event).into_string();
             let fill = format!("c{id_of_call}");
-            let piece = serde_json::json!({ "seq": id, "fill": fill, "html": html, "state": false });
+            let piece = serde_json::json!({ "seq": id, "fill": fill, "html": html, "state": false,
+                "line": format!("h{id_of_call}"), "how": call::how(Some(&event)).into_string() });
             return named("row", &piece.to_string(), id);
         }
         let piece = match row::end_of(&event) {

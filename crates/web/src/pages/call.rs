@@ -38,9 +38,9 @@ pub(crate) fn row(
                 div.calls { details.fold id={ "k" (event.seq) } {
                     summary {
                         code { (clean(&brief(shown))) } " "
-                        span.quiet.small #{ "h" (event.seq) } {
+                        span.quiet.small {
                             (clean(tool)) @if let Some(target) = target { " on " (clean(target)) }
-                            @if answer.is_none() { ", " span.lamp.work { "not answered yet" } }
+                            ", " span #{ "h" (event.seq) } { (how(answer)) }
                         }
                     }
                     @if brief(shown) != *shown { pre.out tabindex="0" { (clean(shown)) } }
@@ -85,6 +85,24 @@ fn seen_after(call: &Call) -> Markup {
 fn brief(shown: &str) -> String {
     let line = shown.lines().next().unwrap_or_default();
     line.chars().take(160).collect()
+}
+
+/// How it ended, in the line of the fold.
+pub(crate) fn how(answer: Option<&Event>) -> Markup {
+    let Some(EventBody::Turn(TurnEvent::ToolAnswered { outcome, exit, millis, .. })) =
+        answer.map(|event| &event.body)
+    else {
+        return html! { span.lamp.work { "not answered yet" } };
+    };
+    html! {
+        @match (outcome, exit) {
+            (CallOutcome::Refused, _) => span.lamp.none { "refused" },
+            (CallOutcome::Failed, None) => span.lamp.work { "failed" },
+            (_, Some(exit)) => { "exit " (exit) },
+            (CallOutcome::Done, None) => "done",
+        }
+        ", " (took(*millis))
+    }
 }
 
 /// What goes into the fold when the call was answered.

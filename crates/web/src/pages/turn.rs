@@ -73,7 +73,7 @@ fn question(context: &Context<'_>, engine: &str, call: &Call, until: Timestamp) 
                 h2 #ask-title { span.lamp.work { "Waits for your yes or no" } }
                 p { "The agent " (clean(engine)) " wants " @if call.tool == "power" { "the power door to " }
                     @else { "to run on " (context.target.name) ", through the repair door:" } }
-                pre.out tabindex="0" { (clean(&call.shown)) }
+                pre.out.exact tabindex="0" { (clean(&call.shown)) }
                 div.sends {
                     form method="post" action=(to("approve")) {
                         (csrf(context.visitor))

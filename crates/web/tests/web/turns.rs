@@ -147,7 +147,7 @@ async fn a_persons_question_from_a_target_opens_an_incident_and_streams() {
     page_with(&server, &path, &mara, "It was answered.").await;
     let stream = server.get(&format!("{path}/live"), &mara).await;
     assert!(stream.body.contains("Agent says: "), "{}", stream.body);
-    assert!(stream.body.contains("\"fill\":\"c"), "{}", stream.body);
+    assert!(stream.body.contains("\"fill\":\"c") && stream.body.contains("\"line\":\"h"), "{}", stream.body);
     assert!(!stream.body.contains("<script>alert"));
     assert_eq!(server.post(&format!("{path}/turn/stop"), &mara, "").await.status, 303);
 }
