@@ -288,8 +288,11 @@ async fn briefed(
     triage: Option<&Triage>,
 ) -> TurnBrief {
     let events = events_of(desk, begun.incident).await;
-    for event in &events {
-        desk.turns.ledger().apply(event);
+    let open: Vec<IncidentId> = desk.board.targets().iter().filter_map(|view| view.incident).collect();
+    {
+        let mut ledger = desk.turns.ledger();
+        events.iter().for_each(|event| ledger.apply(event));
+        ledger.forget(&open, desk.now());
     }
     let (history, interrupted) = brief::history(&events, begun.turn);
     let system = brief::system(desk, &engines.prompt, begun.incident, &begun.target, begun.by_machine).await;
