@@ -146,7 +146,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     recovered(&desk).await?;
     quiet(&desk);
     let prompt = Prompt::default();
-    desk.turns.set_engines(Engines { list: vec![Arc::new(turn::Named)], prompt });
+    desk.turns.set_engines(Engines { list: vec![Arc::new(turn::Talker)], prompt });
     turn::turn(&desk, "devvm").await;
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;

@@ -4,7 +4,12 @@ use breakglass_incident::{
     Actor, AgentActor, CallId, CallOutcome, EventBody, IncidentId, Spend, TurnEvent, TurnId,
 };
 use breakglass_recovery::Desk;
+use breakglass_recovery::turn::{Engine, Says, Tools, TurnBrief, TurnEnd};
 use breakglass_triage::Health;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
 
 async fn tell(desk: &Desk, id: IncidentId, by: &Actor, body: TurnEvent) -> u64 {
     desk.journal.append(Some(id), by.clone(), EventBody::Turn(body)).await.seq().0
@@ -104,24 +109,38 @@ pub(crate) async fn turn(desk: &Desk, target: &str) {
     tell(desk, id, &agent, asked).await;
 }
 
-/// A stand-in for a model that is never ready: only its name is shown.
-pub(crate) struct Named;
+/// A stand-in for a model: it speaks slowly, makes one call that no door answers, and ends.
+pub(crate) struct Talker;
 
-impl breakglass_recovery::turn::Engine for Named {
+const WORDS: &str = "I look at the machine from outside first, since nothing inside answers. The counters of its disk stand \
+                     still while QEMU answers, so a softer step than a fresh process is not likely to help. ";
+
+impl Engine for Talker {
     fn name(&self) -> &str {
         "claude"
     }
 
-    fn ready(&self) -> futures_util::future::BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { Err("this is a preview".to_owned()) })
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn run(
         &self,
-        _brief: breakglass_recovery::turn::TurnBrief,
-        _tools: std::sync::Arc<dyn breakglass_recovery::turn::Tools>,
-        _says: tokio::sync::mpsc::Sender<breakglass_recovery::turn::Says>,
-    ) -> futures_util::future::BoxFuture<'_, breakglass_recovery::turn::TurnEnd> {
-        Box::pin(async { breakglass_recovery::turn::TurnEnd::Stopped })
+        _brief: TurnBrief,
+        tools: Arc<dyn Tools>,
+        says: mpsc::Sender<Says>,
+    ) -> BoxFuture<'_, TurnEnd> {
+        Box::pin(async move {
+            for word in WORDS.split_inclusive(' ') {
+                let _ = says.send(Says::Text(word.to_owned())).await;
+                tokio::time::sleep(Duration::from_millis(90)).await;
+            }
+            let _ = says.send(Says::TextDone(WORDS.to_owned())).await;
+            let command = serde_json::json!({ "command": "cat /proc/pressure/io", "deadline_seconds": 3 });
+            let _ = tools.call("repair".to_owned(), command).await;
+            let said = "It does not answer. I would cycle it.".to_owned();
+            let _ = says.send(Says::TextDone(said.clone())).await;
+            TurnEnd::Finished { said }
+        })
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn row(
             who(&format!("to the agent {}", clean(engine)), html! { p.words { (clean(ask)) } })
         }
         TurnEvent::TurnBriefed { told: Some(told), .. } => Some(html! {
-            li.step #{ "e" (event.seq) } { p.seen.small { (link(told, "What the agent is told")) } }
+            li.step #{ "e" (event.seq) } { p.small { (link(told, "What the agent is told")) } }
         }),
         TurnEvent::TurnBriefed { told: None, .. } | TurnEvent::ToolAnswered { .. } => None,
         TurnEvent::AgentSaid { text, .. } => {

@@ -22,14 +22,16 @@ pub(crate) fn recovered(view: &View) -> bool {
 }
 
 fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {
-    let Some(running) = view.and_then(|view| view.running.as_ref()) else {
-        return view.map_or_else(|| html! {}, |view| turn::banner(context, view));
-    };
+    let Some(view) = view else { return html! {} };
     html! {
-        p.banner.lit.work {
-            span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (clean(&running.by.to_string())) }
-            " " (ticking(running.since, context.now))
+        @if let Some(running) = &view.running {
+            p.banner.lit.work {
+                span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (clean(&running.by.to_string())) }
+                " " (ticking(running.since, context.now))
+            }
         }
+        // An agent that has pressed a verb can be stopped while the verb goes on.
+        (turn::banner(context, view))
     }
 }
 

@@ -149,5 +149,20 @@ async fn a_persons_question_from_a_target_opens_an_incident_and_streams() {
     assert!(stream.body.contains("Agent says: "), "{}", stream.body);
     assert!(stream.body.contains("\"fill\":\"c") && stream.body.contains("\"line\":\"h"), "{}", stream.body);
     assert!(!stream.body.contains("<script>alert"));
+    let id = IncidentId(path.rsplit('/').next().unwrap().parse().unwrap());
+    let pressed = EventBody::VerbPressed {
+        target: "devvm".to_owned(),
+        verb: breakglass_protocol::Verb::Cycle,
+        seen: None,
+        shown: String::new(),
+        door: "devvm-power".to_owned(),
+    };
+    let by = breakglass_incident::Actor::Human("ole".to_owned());
+    let _ = server.desk.journal.append(Some(id), by, pressed).await;
+    let page = server.get(&path, &mara).await.body;
+    assert!(
+        page.contains("Cycling") && page.contains("Stop the agent"),
+        "it can be stopped while a verb runs"
+    );
     assert_eq!(server.post(&format!("{path}/turn/stop"), &mara, "").await.status, 303);
 }
