@@ -4,6 +4,7 @@
 mod colour;
 mod commands;
 mod edge;
+mod engines;
 mod fleet_file;
 mod here;
 mod spooling;

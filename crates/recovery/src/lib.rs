@@ -29,6 +29,7 @@ mod resume;
 mod run;
 mod stale;
 mod times;
+pub mod turn;
 mod watch;
 mod words;
 

@@ -103,7 +103,7 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
 pub(crate) fn explain(config: &Path, request: &OsStr) -> u8 {
     match Policy::for_diag(config) {
         Ok((_, diag)) => {
-            report::say(decide::explain(&diag, request.as_bytes()).trim_end());
+            report::say(decide::explain::explain(&diag, request.as_bytes()).trim_end());
             exit::DONE
         }
         Err(reason) => {

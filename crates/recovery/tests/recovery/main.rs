@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test should stop loudly")]
 
 mod diagnose;
+mod hostile;
 mod look;
 mod press;
 mod restart;
 mod run;
+mod scripted;
 mod site;
+mod turns;
 mod watch;
