@@ -335,8 +335,10 @@ impl Plain {
     }
 
     fn ends_with(&self, suffix: &str, word: bool) -> bool {
-        self.bytes().ends_with(suffix.as_bytes())
-            && (!word || self.starts >> self.len.saturating_sub(suffix.len()) & 1 == 1)
+        // Compared here before anything is called: tables are searched for every name.
+        self.bytes().last() == suffix.as_bytes().last()
+            && self.bytes().ends_with(suffix.as_bytes())
+            && (!word || (self.starts >> self.len.saturating_sub(suffix.len())) & 1 == 1)
     }
 }
 
@@ -384,12 +386,14 @@ pub(crate) fn classify(name: &[u8]) -> Option<Key> {
 
 /// `Some(None)`: a name that is known to be none.
 fn look_up(plain: &Plain) -> Option<Option<Key>> {
-    let last = *plain.bytes().last()?;
-    if NONE.iter().any(|none| plain.ends_with(none, false)) {
-        return Some(None);
-    }
-    KEYS.iter()
-        .filter(|row| row.0.as_bytes().last() == Some(&last) && plain.ends_with(row.0, row.1))
-        .max_by_key(|row| row.0.len())
-        .map(|row| Some(Key { weight: row.2, kind: row.3 }))
+    let name = plain.bytes();
+    let second = before(name, name.len().saturating_sub(1));
+    let may_end = |row: &&Row| before(row.0.as_bytes(), row.0.len().saturating_sub(1)) == second;
+    let row = KEYS
+        .iter()
+        .filter(may_end)
+        .filter(|row| plain.ends_with(row.0, row.1))
+        .max_by_key(|row| row.0.len())?;
+    let none = NONE.iter().any(|none| plain.ends_with(none, false));
+    Some((!none).then_some(Key { weight: row.2, kind: row.3 }))
 }

@@ -114,19 +114,25 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
     let from = skip_blanks(line, end.saturating_add(quote));
     let value = values::value(line, from, Around::default());
     let secret = part(line, value.start, value.end);
-    if secret.is_empty() || looks::is_placeholder(secret) {
+    if secret.is_empty() {
         return None;
     }
     let fits = row.is_some_and(|row| fits(line, row.2, value, secret))
         || directive && is_directive(line, name, value, secret);
     let kind = row.map_or(PASSWORD, |row| row.3);
-    fits.then_some(Span { start: value.start, end: value.end, kind, stop: value.stop })
+    (fits && !looks::is_placeholder(secret)).then_some(Span {
+        start: value.start,
+        end: value.end,
+        kind,
+        stop: value.stop,
+    })
 }
 
 /// `the password is x`, `password was reset to x`: what may be a secret a few small words after its name.
 fn spoken(line: &[u8], name: &[u8], end: usize) -> Option<Span> {
-    let key =
-        keys::classify(name).filter(|key| key.weight == Weight::Strong && matches!(at(line, end), b' '))?;
+    if at(line, end) != b' ' {
+        return None;
+    }
     let mut here = end;
     for _ in 0..4 {
         here = skip_blanks(line, here);
@@ -146,12 +152,8 @@ fn spoken(line: &[u8], name: &[u8], end: usize) -> Option<Span> {
             let drawn = looks::is_secretish(secret)
                 && secret.iter().any(u8::is_ascii_digit)
                 && !looks::is_placeholder(secret);
-            return drawn.then_some(Span {
-                start: value.start,
-                end: value.end,
-                kind: key.kind,
-                stop: value.stop,
-            });
+            let key = keys::classify(name).filter(|key| drawn && key.weight == Weight::Strong)?;
+            return Some(Span { start: value.start, end: value.end, kind: key.kind, stop: value.stop });
         }
     }
     None
