@@ -342,9 +342,10 @@ impl Plain {
     }
 }
 
-/// How the rows and tails end, so that nearly every name is passed over at once.
-const ENDINGS: Pairs = {
+/// How the rows and tails end: their last two letters, and the last with the third from behind.
+const ENDINGS: (Pairs, Pairs) = {
     let mut pairs = Pairs::NONE.with(b'_', b'b').with(b'-', b'b');
+    let mut thirds = Pairs::NONE;
     let mut row = 0;
     while row < KEYS.len() + TAILS.len() {
         #[expect(
@@ -357,21 +358,35 @@ const ENDINGS: Pairs = {
             if name.len() > 1 {
                 pairs = pairs.with(name[name.len() - 2], name[name.len() - 1]);
             }
+            if name.len() > 2 {
+                thirds = thirds.with(name[name.len() - 3], name[name.len() - 1]);
+            } else {
+                // Any word may stand before a short one: `dbPw`.
+                let mut letter = b'a';
+                while letter <= b'z' {
+                    thirds = thirds.with(letter, name[name.len() - 1]);
+                    letter += 1;
+                }
+            }
         }
         row += 1;
     }
-    pairs
+    (pairs, thirds)
 };
 
 /// What a name promises, if anything.
 pub(crate) fn classify(name: &[u8]) -> Option<Key> {
     let end = name.iter().rposition(|byte| byte.is_ascii_alphabetic())?;
+    let third = end.checked_sub(2).map_or(b'_', |third| at(name, third));
+    if !ENDINGS.1.may_have(third, at(name, end)) && third.is_ascii_alphabetic() {
+        return None;
+    }
     // `password2`, `token_3`; not a library's version.
     let number = name.get(end.saturating_add(1)..).unwrap_or_default();
     if number.len() > 4 || number.iter().filter(|byte| !byte.is_ascii_digit()).count() > 1 {
         return None;
     }
-    if !ENDINGS.may_have(before(name, end), at(name, end)) {
+    if !ENDINGS.0.may_have(before(name, end), at(name, end)) {
         return None;
     }
     let mut plain = Plain::of(name);

@@ -1,6 +1,6 @@
 //! Names that only a blank parts from their secret: `bindpw x`, `requirepass x`, `IDENTIFIED BY 'x'`, `Bearer x`.
 
-use crate::bytes::{at, content_start, is_blank, part, run, skip_blanks};
+use crate::bytes::{at, is_blank, part, run, skip_blanks};
 use crate::keys::{self, Weight};
 use crate::looks;
 use crate::marker::{self, AUTHORIZATION, KEY, PASSWORD, SECRET, TOKEN};
@@ -92,8 +92,8 @@ const BEGINNINGS: Pairs = {
     pairs
 };
 
-/// The secret after the word at `start..end`, which a blank follows.
-pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
+/// The secret after the word at `start..end`, which a blank follows; `directive` where it is the first of its line.
+pub(crate) fn after(line: &[u8], start: usize, end: usize, directive: bool) -> Option<Span> {
     let name = part(line, start, end);
     if let Some(span) = spoken(line, name, end) {
         return Some(span);
@@ -103,10 +103,9 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
         return None;
     }
     let maybe = BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1)));
-    let row = WORDS.iter().filter(|_| maybe).find(|row| {
+    let row = WORDS.iter().filter(|row| maybe && row.0.len() == name.len()).find(|row| {
         if row.1 { row.0.as_bytes() == name } else { row.0.as_bytes().eq_ignore_ascii_case(name) }
     });
-    let directive = start == content_start(line);
     if row.is_none() && !directive {
         return None;
     }
