@@ -71,6 +71,8 @@ fn properties_that_hold_environments_or_credentials_are_dropped() {
     );
     assert!(shown.contains("Environment=[removed by guard: environment]\n"), "{shown}");
     masks(Shape::Properties, "Env\u{1b}[0mironment=A=BGCANARY\nEn\u{1b}[1mvironment=BGCANARY", &[]);
+    let key = "Status=-----BEGIN PRIVATE KEY-----\nEnvironment=A=BGCANARY\nx=QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHBGCANARY\nready\n";
+    masks(Shape::Properties, key, &["ready\n"]);
     let plain = "Id=app.service\nNames=app.service\n\nId=b.service\nActiveState=active\n";
     assert_eq!(redact(Shape::Properties, plain).as_deref(), Ok(plain));
 }
