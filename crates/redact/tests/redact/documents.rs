@@ -241,5 +241,8 @@ fn documents_without_secrets_stay_as_they_are() {
     }
     let yaml = "# comment\n---\na:\n- b: 1\n  c: \"x\"\n-\n  d: 2\ne: |-\n  text\n\n  more\nf: plain\n  goes on\ng: {}\n";
     assert_eq!(redact(Shape::KubernetesYaml, yaml).as_deref(), Ok(yaml));
+    // A name that had to change counts as what it has become.
+    masks(Shape::JsonLines, "{\"x --token BGCANARY\":\"A=b\"}", &[]);
+    masks(Shape::ContainerJson, "{\"name\":\"password=BGCANARY\",\"value\":\"x1\"}", &[]);
     assert_eq!(redact(Shape::ContainerJson, "").as_deref(), Ok(""));
 }
