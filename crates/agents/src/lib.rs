@@ -1,0 +1,2 @@
+//! Engines.
+#![forbid(unsafe_code)]
