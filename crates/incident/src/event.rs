@@ -37,6 +37,14 @@ number_id! {
     /// One command through the repair door: the seq of its `CommandStarted` event.
     CommandId
 }
+number_id! {
+    /// One run of an agent: the seq of its `TurnStarted` event.
+    TurnId
+}
+number_id! {
+    /// One call of a tool by an agent: the seq of its `ToolCalled` event.
+    CallId
+}
 
 /// Something large that is kept beside the journal, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ mod words;
 
 pub use actor::Actor;
 pub use event::{
-    ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+    ArtifactRef, CallId, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+    TurnId,
 };
 pub use markdown::markdown;
 pub use material::material_since;

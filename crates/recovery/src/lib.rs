@@ -28,6 +28,7 @@ mod resume;
 mod run;
 mod stale;
 mod times;
+pub mod turn;
 mod watch;
 mod words;
 
