@@ -14,6 +14,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -69,13 +71,12 @@ impl Caller {
         let builder = HttpsConnectorBuilder::new();
         // Reading the machine's certificate authorities costs memory; an endpoint without TLS does not need them.
         let connector = if endpoint.encrypted() {
-            let roots = builder.with_native_roots().map_err(|error| {
+            let roots = builder.with_provider_and_native_roots(ring::default_provider()).map_err(|error| {
                 format!("no certificate authorities are installed on this machine ({error}), so {endpoint} cannot be checked; install ca-certificates")
             })?;
             roots.https_only().enable_http1().wrap_connector(http)
         } else {
-            let nothing = hyper_rustls::rustls_config_without_roots();
-            builder.with_tls_config(nothing).https_or_http().enable_http1().wrap_connector(http)
+            builder.with_tls_config(trusting_nobody()?).https_or_http().enable_http1().wrap_connector(http)
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE)
@@ -185,6 +186,13 @@ impl Caller {
         }
         line
     }
+}
+
+/// The encryption of an endpoint that has none.
+fn trusting_nobody() -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
+    let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 /// The beginning of a body.

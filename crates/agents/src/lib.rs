@@ -1,2 +1,15 @@
-//! Engines.
+//! Engines: what runs a model in a turn. `api` is a loop of our own over an endpoint; `claude` is the Claude CLI, with no
+//! tools but ours, shut in away from keys, state and doors.
+//!
+//! Nothing here limits what an agent may do to a target: that is behind [`breakglass_recovery::Tools`], whichever engine
+//! asks. What is here keeps an engine from anything else (ADR-0015).
 #![forbid(unsafe_code)]
+
+mod api;
+mod endpoint;
+mod http;
+mod key;
+
+pub use api::ApiEngine;
+pub use endpoint::{BadEndpoint, Dialect, Endpoint, Patience};
+pub use key::KeySource;
