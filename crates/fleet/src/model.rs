@@ -3,7 +3,7 @@
 //! Nothing here parses. Whoever holds a [`Fleet`] that came out of [`Fleet::parse`] may follow its names without
 //! meeting one that is declared nowhere.
 
-use std::fmt;
+use crate::agent::AgentSection;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Fleet {
     pub web: Web,
     /// The watch.
     pub watch: Watch,
+    /// The agents.
+    pub agent: AgentSection,
     /// Directory of the server's state (`[fleet] state_dir`).
     pub state: PathBuf,
     /// Sections that stand in the file and that nothing in this version acts on, in the order of their names.
@@ -105,13 +107,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use words;
 
 /// What sort of thing a component is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

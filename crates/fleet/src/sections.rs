@@ -3,10 +3,12 @@
 //! Where a value is missing or wrong, its default stands in, so that the rest is still looked at; a file with any
 //! problem gives no fleet.
 
+mod agent;
 mod door;
 mod watch;
 mod web;
 
+pub(crate) use agent::agent;
 pub(crate) use door::{PlacedDoor, doors, refuse_doors_to_nowhere};
 pub(crate) use watch::watch;
 pub(crate) use web::web;

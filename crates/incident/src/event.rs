@@ -1,6 +1,6 @@
 //! The events. Their JSON is what the journal keeps for ever: a field may be added with a default, none may change.
 
-use crate::Actor;
+use crate::{Actor, TurnEvent};
 use breakglass_protocol::{OperationId, Outcome, PartOutcome, Phase, Refusal, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Triage, Wedge};
 use serde::{Deserialize, Serialize};
@@ -304,6 +304,9 @@ pub enum EventBody {
         /// Why it cannot be shown, in a sentence fragment.
         why: String,
     },
+    /// Something happened in a turn of an agent. Its JSON has the inner event's own `kind`.
+    #[serde(untagged)]
+    Turn(TurnEvent),
 }
 
 impl EventBody {
@@ -334,6 +337,7 @@ impl EventBody {
             Self::Gap { .. } => "gap",
             Self::Erased { .. } => "erased",
             Self::Removed { .. } => "removed",
+            Self::Turn(event) => event.kind(),
         }
     }
 }
