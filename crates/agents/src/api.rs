@@ -12,7 +12,7 @@ mod sse;
 use crate::endpoint::Endpoint;
 use crate::http::{Caller, Trouble};
 use ask::{ask, tell};
-use breakglass_recovery::{Engine, Says, Tools, TurnBrief, TurnEnd};
+use breakglass_recovery::turn::{Engine, Says, Tools, TurnBrief, TurnEnd};
 use conversation::{Answer, Conversation, Message};
 use dialect::Stop;
 use futures_util::future::BoxFuture;

@@ -137,7 +137,7 @@ impl Caller {
     }
 
     /// A status that is none of success, in a sentence.
-    fn refused(&self, status: StatusCode, headers: &HeaderMap, quoted: &str) -> Trouble {
+    pub(crate) fn refused(&self, status: StatusCode, headers: &HeaderMap, quoted: &str) -> Trouble {
         let endpoint = &self.endpoint;
         let model = &endpoint.model;
         let code = status.as_u16();

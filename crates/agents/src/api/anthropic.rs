@@ -4,7 +4,7 @@ use super::conversation::{Conversation, Message};
 use super::dialect::{Growing, Piece, Stop, error_in_stream, number, text};
 use crate::endpoint::Endpoint;
 use crate::http::Trouble;
-use breakglass_recovery::ToolSpec;
+use breakglass_recovery::turn::ToolSpec;
 use serde_json::{Value, json};
 
 /// The longest answer that is asked for.

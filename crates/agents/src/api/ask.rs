@@ -7,7 +7,7 @@ use super::dialect::{Growing, Piece};
 use super::sse::Events;
 use crate::endpoint::{BadEndpoint, Dialect};
 use crate::http::{Caller, Trouble, innermost};
-use breakglass_recovery::{Says, ToolSpec};
+use breakglass_recovery::turn::{Says, ToolSpec};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;

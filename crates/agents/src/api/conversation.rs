@@ -4,7 +4,7 @@
 //! they went; then whole early exchanges. The newest exchange always stays, so that a model never waits for an answer that it
 //! was given and cannot see.
 
-use breakglass_recovery::{Told, ToolAnswer, TurnBrief};
+use breakglass_recovery::turn::{Told, ToolAnswer, TurnBrief};
 use serde_json::Value;
 
 /// One message.

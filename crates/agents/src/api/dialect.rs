@@ -4,7 +4,7 @@ use super::conversation::{Call, Conversation};
 use super::{anthropic, openai};
 use crate::endpoint::{Dialect, Endpoint};
 use crate::http::Trouble;
-use breakglass_recovery::ToolSpec;
+use breakglass_recovery::turn::ToolSpec;
 use serde_json::Value;
 
 /// A whole message of the model is not larger than this, arguments of calls included.
