@@ -22,7 +22,7 @@ pub use event::{
 pub use markdown::markdown;
 pub use material::material_since;
 pub use turn_event::{CallOutcome, Spend, TurnEvent, TurnOutcome};
-pub use turns::{Approval, Call, Turn, TurnEndView, Turns, unfinished_turns};
+pub use turns::{Approval, Call, Turn, TurnEndView, Turns};
 pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
 pub use words::{Row, RowKind, duration, row};
 

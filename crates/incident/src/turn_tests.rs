@@ -3,7 +3,7 @@
 use crate::policy::{Decision, Ledger, Spent, Wish, decide, effective};
 use crate::{
     Actor, AgentActor, Approval, CallId, CallOutcome, Event, EventBody, IncidentId, Seq, Spend, TurnEvent,
-    TurnId, TurnOutcome, View, unfinished_turns,
+    TurnId, TurnOutcome, View,
 };
 use breakglass_fleet::{Autonomy, Budget};
 use breakglass_protocol::{Timestamp, Verb};
@@ -138,7 +138,7 @@ fn a_question_waits_until_it_is_answered_and_dies_with_its_turn() {
     let mut view = View::fold(&begun);
     let (_, call, until) = view.turns.waiting().expect("it waits");
     assert_eq!((call.id, until), (CallId(2), at(300)));
-    assert_eq!(unfinished_turns(&begun), [(Seq(1), TurnId(1), Some(CallId(2)))]);
+    assert_eq!(view.turns.unfinished(), [(TurnId(1), vec![CallId(2)])]);
     let given = event(4, 4, TurnEvent::ApprovalGiven { call: CallId(2), digest: "d".to_owned() });
     let mut allowed = view.clone();
     allowed.apply(&given);

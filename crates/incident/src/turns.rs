@@ -1,7 +1,7 @@
 //! The turns of an incident as they stand, folded from its events.
 
 use crate::{
-    Actor, ArtifactRef, CallId, CallOutcome, Event, EventBody, Seq, Spend, TurnEvent, TurnId, TurnOutcome,
+    Actor, ArtifactRef, CallId, CallOutcome, Event, EventBody, Spend, TurnEvent, TurnId, TurnOutcome,
 };
 use breakglass_protocol::Timestamp;
 use breakglass_triage::Health;
@@ -117,6 +117,17 @@ impl Turns {
         })
     }
 
+    /// The turns that have begun and not ended, and those of their calls that wait for a person.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<(TurnId, Vec<CallId>)> {
+        let open = self.all.iter().filter(|turn| turn.end.is_none());
+        open.map(|turn| {
+            let waits = |call: &&Call| call.outcome.is_none() && matches!(call.approval, Approval::Waits(_));
+            (turn.id, turn.calls.iter().filter(waits).map(|call| call.id).collect())
+        })
+        .collect()
+    }
+
     /// A call, by its id.
     #[must_use]
     pub fn call(&self, id: CallId) -> Option<&Call> {
@@ -210,21 +221,4 @@ impl Turns {
             change(call);
         }
     }
-}
-
-/// The events of turns that a restart has to know of: which turns have begun and not ended.
-#[must_use]
-pub fn unfinished_turns<'a>(
-    events: impl IntoIterator<Item = &'a Event>,
-) -> Vec<(Seq, TurnId, Option<CallId>)> {
-    let mut turns = Turns::default();
-    for event in events {
-        turns.apply(event);
-    }
-    let open = turns.all.iter().filter(|turn| turn.end.is_none());
-    open.map(|turn| {
-        let waits = turn.calls.iter().find(|call| matches!(call.approval, Approval::Waits(_)));
-        (Seq(turn.id.0), turn.id, waits.filter(|call| call.outcome.is_none()).map(|call| call.id))
-    })
-    .collect()
 }

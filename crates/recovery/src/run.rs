@@ -5,7 +5,7 @@ use crate::record::keep;
 use crate::{Desk, host_key};
 use breakglass_doors::{Ask, Chunk, End};
 use breakglass_fleet::Door;
-use breakglass_incident::{Actor, ArtifactRef, CommandId, EventBody, IncidentId};
+use breakglass_incident::{Actor, ArtifactRef, CallId, CommandId, EventBody, IncidentId};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -104,6 +104,17 @@ pub async fn run_into(
     awaited(desk, who, run, Some(sink)).await
 }
 
+/// The same for an agent's call, under whose number its live output is shown.
+pub(crate) async fn run_for_call(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    call: CallId,
+) -> Result<CommandEnd, RunError> {
+    let running = Running { shown_as: call.0, ..start(desk, who, run).await? };
+    Ok(followed(desk, running, None).await)
+}
+
 async fn awaited(
     desk: &Desk,
     who: Actor,
@@ -111,21 +122,27 @@ async fn awaited(
     sink: Option<mpsc::Sender<Chunk>>,
 ) -> Result<CommandEnd, RunError> {
     let running = start(desk, who, run).await?;
+    Ok(followed(desk, running, sink).await)
+}
+
+async fn followed(desk: &Desk, running: Running, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
     let (desk, command) = (desk.clone(), running.command);
     let end = tokio::spawn(async move { running.finish(&desk, sink).await }).await;
-    Ok(end.unwrap_or_else(|error| CommandEnd {
+    end.unwrap_or_else(|error| CommandEnd {
         command,
         exit: None,
         message: format!("the server failed while the command ran ({error}); it may still be running there"),
         millis: 0,
         output: String::new(),
         rest: None,
-    }))
+    })
 }
 
 /// A command whose start is told.
 struct Running {
     command: CommandId,
+    /// The number under which its live output is shown: its own, or an agent's call's.
+    shown_as: u64,
     incident: Option<IncidentId>,
     by: Actor,
     target: String,
@@ -150,6 +167,7 @@ async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
     let event = keep(desk, incident, who.clone(), body).await;
     Ok(Running {
         command: CommandId(event.seq.0),
+        shown_as: event.seq.0,
         incident,
         by: who,
         target: run.target,
@@ -244,7 +262,7 @@ impl Running {
         let new = new.get(..whole).unwrap_or_default();
         if !new.is_empty() {
             let text = String::from_utf8_lossy(new);
-            let frame = serde_json::json!({ "live": "output", "command": self.command, "text": text });
+            let frame = serde_json::json!({ "live": "output", "command": self.shown_as, "text": text });
             desk.journal.live(self.incident, Bytes::from(frame.to_string()));
         }
         told + whole

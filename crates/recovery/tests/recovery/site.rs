@@ -153,6 +153,11 @@ impl Site {
         Self::watching("interval = \"200 ms\"")
     }
 
+    /// With these lines after `[watch]`.
+    pub(crate) fn with_agent(agent: &'static str) -> Self {
+        Self::watching(agent)
+    }
+
     /// With these lines in `[watch]`.
     pub(crate) fn watching(watch: &'static str) -> Self {
         std::fs::create_dir_all("/run/sshd").unwrap();
