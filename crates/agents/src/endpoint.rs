@@ -104,11 +104,6 @@ impl Endpoint {
         Uri::from_parts(parts).map_err(|_| bad())
     }
 
-    /// The path of the base address, without a slash at its end.
-    pub(crate) fn base_path(&self) -> &str {
-        self.base.path().trim_end_matches('/')
-    }
-
     /// Whether it is reached through TLS.
     pub(crate) fn encrypted(&self) -> bool {
         self.base.scheme_str() == Some("https")

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// What the server calls itself; agents see its tools as `mcp__breakglass__NAME`.
-pub const SERVER: &str = "breakglass";
+pub(crate) const SERVER: &str = "breakglass";
 /// Where the Claude CLI says which call of its stream a request belongs to.
 const CALL_ID: &str = "claudecode/toolUseId";
 /// How long a call waits until the stream has told of it, so that what was said before it is read first.
