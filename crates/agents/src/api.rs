@@ -50,12 +50,7 @@ impl Engine for ApiEngine {
         Box::pin(async { Caller::new(&self.endpoint).map(|_| ()) })
     }
 
-    fn run(
-        &self,
-        brief: TurnBrief,
-        tools: Arc<dyn Tools>,
-        says: Sender<Says>,
-    ) -> BoxFuture<'_, TurnEnd> {
+    fn run(&self, brief: TurnBrief, tools: Arc<dyn Tools>, says: Sender<Says>) -> BoxFuture<'_, TurnEnd> {
         Box::pin(async move {
             let stop = brief.stop.clone();
             let whole = timeout(brief.wall_clock, turn(&self.endpoint, &brief, tools.as_ref(), &says));
@@ -69,12 +64,7 @@ impl Engine for ApiEngine {
 }
 
 /// Ask the model, make the calls that it wants, and tell it what came of them, until it wants none.
-async fn turn(
-    endpoint: &Endpoint,
-    brief: &TurnBrief,
-    tools: &dyn Tools,
-    says: &Sender<Says>,
-) -> TurnEnd {
+async fn turn(endpoint: &Endpoint, brief: &TurnBrief, tools: &dyn Tools, says: &Sender<Says>) -> TurnEnd {
     let caller = match Caller::new(endpoint) {
         Ok(caller) => caller,
         Err(sentence) => return TurnEnd::Failed { sentence, retry_other: true },
@@ -109,7 +99,10 @@ async fn turn(
                 if !text.is_empty() {
                     conversation.messages.push(Message::Model { text, calls: Vec::new() });
                 }
-                conversation.ask("Your message was cut off at its limit, and none of its calls were made. Go on, shorter.".to_owned());
+                conversation.ask(
+                    "Your message was cut off at its limit, and none of its calls were made. Go on, shorter."
+                        .to_owned(),
+                );
                 continue;
             }
             Stop::Done | Stop::Length if calls.is_empty() => return TurnEnd::Finished { said: text },

@@ -63,12 +63,7 @@ impl Engine for ClaudeEngine {
         })
     }
 
-    fn run(
-        &self,
-        brief: TurnBrief,
-        tools: Arc<dyn Tools>,
-        says: Sender<Says>,
-    ) -> BoxFuture<'_, TurnEnd> {
+    fn run(&self, brief: TurnBrief, tools: Arc<dyn Tools>, says: Sender<Says>) -> BoxFuture<'_, TurnEnd> {
         Box::pin(async move { run::run(&self.config, brief, tools, says).await })
     }
 }
@@ -84,7 +79,10 @@ impl ClaudeConfig {
         })?;
         let walls = walls();
         if !walls.files {
-            return Err("this machine's kernel has no Landlock, without which no agent is started; use `api`".to_owned());
+            return Err(
+                "this machine's kernel has no Landlock, without which no agent is started; use `api`"
+                    .to_owned(),
+            );
         }
         if self.user == AgentUser::Servers && !walls.sockets {
             return Err(
@@ -124,7 +122,8 @@ impl ClaudeConfig {
 fn find(program: &Path) -> Option<PathBuf> {
     let runs = |path: &Path| {
         let meta = std::fs::metadata(path).ok()?;
-        (meta.is_file() && meta.permissions().mode() & 0o111 != 0).then(|| std::fs::canonicalize(path).ok())?
+        (meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+            .then(|| std::fs::canonicalize(path).ok())?
     };
     if program.is_absolute() {
         return runs(program);

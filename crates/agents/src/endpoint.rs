@@ -62,7 +62,9 @@ pub struct Endpoint {
 
 /// Why an address is no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{address}` is no address of a model's endpoint: it has to be like https://api.example.net or http://127.0.0.1:8080/v1")]
+#[error(
+    "`{address}` is no address of a model's endpoint: it has to be like https://api.example.net or http://127.0.0.1:8080/v1"
+)]
 pub struct BadEndpoint {
     address: String,
 }

@@ -14,9 +14,7 @@ const ANSWER_TOKENS: u32 = 8192;
 pub(super) fn body(endpoint: &Endpoint, conversation: &Conversation, tools: &[ToolSpec]) -> Value {
     let tools: Vec<Value> = tools
         .iter()
-        .map(|tool| {
-            json!({"name": tool.name, "description": tool.description, "input_schema": tool.schema})
-        })
+        .map(|tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.schema}))
         .collect();
     let messages: Vec<Value> = conversation.messages.iter().map(message).collect();
     json!({

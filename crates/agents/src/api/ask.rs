@@ -50,11 +50,8 @@ pub(super) async fn ask(
                 format!("{}, and wants to be left alone for {} s", trouble.sentence, wait.as_secs());
             return Err(Trouble { sentence, again: false, ..trouble });
         }
-        tell(
-            says,
-            Says::Note(format!("{}. Asking again in {:.1} s.", trouble.sentence, wait.as_secs_f32())),
-        )
-        .await;
+        tell(says, Says::Note(format!("{}. Asking again in {:.1} s.", trouble.sentence, wait.as_secs_f32())))
+            .await;
         sleep(wait).await;
         pause = (pause * 2).min(patience.longest_pause);
     }
@@ -165,7 +162,9 @@ async fn read(
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
         events.push(&data).map_err(|_| {
-            Trouble::lasting(format!("{endpoint} sent one event without end; is it a model's endpoint at all?"))
+            Trouble::lasting(format!(
+                "{endpoint} sent one event without end; is it a model's endpoint at all?"
+            ))
         })?;
         while let Some(data) = events.pop() {
             silence.broken();

@@ -67,7 +67,9 @@ impl Growing {
     pub(super) fn grow(&mut self, by: usize) -> Result<(), Trouble> {
         self.size += by;
         if self.size > MESSAGE_LIMIT || self.calls.len() > CALLS_LIMIT {
-            return Err(Trouble::lasting("the model's message grew past every sensible size and was dropped"));
+            return Err(Trouble::lasting(
+                "the model's message grew past every sensible size and was dropped",
+            ));
         }
         Ok(())
     }
@@ -102,12 +104,7 @@ impl Growing {
 
 impl Dialect {
     /// The body of a request.
-    pub(super) fn body(
-        self,
-        endpoint: &Endpoint,
-        conversation: &Conversation,
-        tools: &[ToolSpec],
-    ) -> Value {
+    pub(super) fn body(self, endpoint: &Endpoint, conversation: &Conversation, tools: &[ToolSpec]) -> Value {
         match self {
             Self::Anthropic => anthropic::body(endpoint, conversation, tools),
             Self::OpenAi => openai::body(endpoint, conversation, tools),

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn events_are_the_same_however_the_bytes_are_cut() {
-        let stream = "event: a\ndata: {\"x\":1}\n\n: ping\n\r\ndata:two\r\ndata: lines ü\r\n\r\ndata: \n\nid: 4\n\n";
+        let stream =
+            "event: a\ndata: {\"x\":1}\n\n: ping\n\r\ndata:two\r\ndata: lines ü\r\n\r\ndata: \n\nid: 4\n\n";
         let wanted = ["{\"x\":1}", "two\nlines ü", ""];
         for size in 1..stream.len() {
             let mut events = Events::default();

@@ -52,7 +52,12 @@ impl Place {
     }
 
     /// Writes the tools' configuration and the system text; names the two files.
-    pub(super) fn write(&self, owner: Option<(u32, u32)>, bridge: &Path, system: &str) -> io::Result<(PathBuf, PathBuf)> {
+    pub(super) fn write(
+        &self,
+        owner: Option<(u32, u32)>,
+        bridge: &Path,
+        system: &str,
+    ) -> io::Result<(PathBuf, PathBuf)> {
         let arguments = ["mcp-bridge".into(), "--socket".into(), self.socket()];
         let server = serde_json::json!({"command": bridge, "args": arguments});
         let config = serde_json::json!({"mcpServers": {SERVER: server}}).to_string();
@@ -81,7 +86,8 @@ impl Drop for Place {
 fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        let pid =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
         if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }

@@ -10,7 +10,9 @@ use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -130,7 +132,8 @@ async fn forward(
         return Err(here(StatusCode::FORBIDDEN, "this address belongs to another turn"));
     }
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
-    let rest = path.strip_prefix("/v1/messages").filter(|rest| rest.is_empty() || rest.starts_with(['?', '/']));
+    let rest =
+        path.strip_prefix("/v1/messages").filter(|rest| rest.is_empty() || rest.starts_with(['?', '/']));
     let (Some(rest), &Method::POST) = (rest, request.method()) else {
         return Err(here(StatusCode::NOT_FOUND, "only messages are passed on from here"));
     };
@@ -151,13 +154,19 @@ async fn forward(
     let body = timeout(REQUEST_TIME, Limited::new(request.into_body(), REQUEST_LIMIT).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes(),
-        _ => return Err(here(StatusCode::PAYLOAD_TOO_LARGE, "the conversation is too long or never came whole")),
+        _ => {
+            return Err(here(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the conversation is too long or never came whole",
+            ));
+        }
     };
     let mut outgoing = Request::post(target)
         .body(Full::new(body))
         .map_err(|error| here(StatusCode::BAD_GATEWAY, &error.to_string()))?;
     *outgoing.headers_mut() = headers;
-    let response = state.caller.exchange(outgoing).await.map_err(|trouble| (StatusCode::BAD_GATEWAY, trouble))?;
+    let response =
+        state.caller.exchange(outgoing).await.map_err(|trouble| (StatusCode::BAD_GATEWAY, trouble))?;
     let (mut parts, body) = response.into_parts();
     let wrong = !parts.status.is_success();
     state.set(wrong.then(|| state.caller.refused(parts.status, &parts.headers, "")));

@@ -117,7 +117,8 @@ impl Started {
             .map_err(fault("the turn's files cannot be written"))?;
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let (uid, gid) = owner.unwrap_or(own);
-        let socket = TurnSocket::bind(&place.socket(), uid, gid).map_err(fault("no socket for the turn's tools"))?;
+        let socket =
+            TurnSocket::bind(&place.socket(), uid, gid).map_err(fault("no socket for the turn's tools"))?;
         let model = &config.endpoint.model;
         let spec = Enclosure {
             user: owner,
@@ -144,9 +145,24 @@ impl Started {
 fn arguments(tools: &str, system: &str, model: &str) -> Vec<String> {
     let ours = format!("mcp__{SERVER}");
     let mut words = vec![
-        "-p", "--bare", "--verbose", "--strict-mcp-config", "--no-session-persistence", "--include-partial-messages",
-        "--tools", "", "--allowedTools", &ours, "--input-format", "stream-json", "--output-format", "stream-json",
-        "--mcp-config", tools, "--system-prompt-file", system,
+        "-p",
+        "--bare",
+        "--verbose",
+        "--strict-mcp-config",
+        "--no-session-persistence",
+        "--include-partial-messages",
+        "--tools",
+        "",
+        "--allowedTools",
+        &ours,
+        "--input-format",
+        "stream-json",
+        "--output-format",
+        "stream-json",
+        "--mcp-config",
+        tools,
+        "--system-prompt-file",
+        system,
     ];
     if !model.is_empty() {
         words.extend(["--model", model]);
@@ -223,7 +239,8 @@ async fn listen(
         let line = match next {
             Ok(Some(Line::Whole(line))) => line,
             Ok(Some(Line::TooLong(length))) => {
-                let note = format!("A line of {length} bytes from the Claude CLI was too long and was left out.");
+                let note =
+                    format!("A line of {length} bytes from the Claude CLI was too long and was left out.");
                 let _ = says.send(Says::Note(note)).await;
                 continue;
             }
@@ -232,14 +249,19 @@ async fn listen(
         let Some(event) = read(&line) else {
             garbage += 1;
             if garbage == 1 {
-                let quoted: String = String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).take(120).collect();
-                let _ = says.send(Says::Note(format!("The Claude CLI said something that is no event: {quoted}"))).await;
+                let quoted: String =
+                    String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).take(120).collect();
+                let _ = says
+                    .send(Says::Note(format!("The Claude CLI said something that is no event: {quoted}")))
+                    .await;
             }
             continue;
         };
         match event {
             Event::Up { tools: Err(status), .. } => {
-                return Ended::Failed(format!("the Claude CLI could not connect to the turn's tools ({status}); try again"));
+                return Ended::Failed(format!(
+                    "the Claude CLI could not connect to the turn's tools ({status}); try again"
+                ));
             }
             Event::Up { foreign, .. } if !foreign.is_empty() => {
                 return Ended::Failed(format!(

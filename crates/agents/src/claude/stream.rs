@@ -68,9 +68,9 @@ fn usage(value: &Value, field: &str) -> u64 {
 
 fn up(value: &Value) -> Event {
     let list = |field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let ours = list("mcp_servers").into_iter().find(|server| {
-        server.get("name").and_then(Value::as_str) == Some(crate::mcp::SERVER)
-    });
+    let ours = list("mcp_servers")
+        .into_iter()
+        .find(|server| server.get("name").and_then(Value::as_str) == Some(crate::mcp::SERVER));
     let status = ours.as_ref().and_then(|server| server.get("status")).and_then(Value::as_str);
     let tools = match status {
         Some("connected") => Ok(()),
@@ -85,7 +85,8 @@ fn message(value: &Value) -> Event {
     let blocks = value.pointer("/message/content").and_then(Value::as_array).map(Vec::as_slice);
     let blocks = blocks.unwrap_or_default();
     let field = |kind: &'static str, field: &'static str| {
-        let blocks = blocks.iter().filter(move |block| block.get("type").and_then(Value::as_str) == Some(kind));
+        let blocks =
+            blocks.iter().filter(move |block| block.get("type").and_then(Value::as_str) == Some(kind));
         blocks.filter_map(move |block| block.get(field).and_then(Value::as_str).map(str::to_owned))
     };
     let calls: Vec<String> = field("tool_use", "id").collect();
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn an_error_is_one_whatever_its_subtype_says() {
-        let line = json!({"type": "result", "subtype": "success", "is_error": true, "result": "API Error: 500"});
+        let line =
+            json!({"type": "result", "subtype": "success", "is_error": true, "result": "API Error: 500"});
         assert!(matches!(event(&line), Event::Ended { failed: true, .. }));
         let line = json!({"type": "result", "subtype": "success", "is_error": false, "result": "up",
             "usage": {"input_tokens": 2, "cache_read_input_tokens": 40, "output_tokens": 3}});

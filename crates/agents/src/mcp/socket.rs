@@ -49,7 +49,9 @@ impl TurnSocket {
             };
             match self.refusal(&stream, ancestor) {
                 Some(why) => tracing::warn!(why, "a stranger at a turn's tools was turned away"),
-                None if served.len() >= CONNECTIONS => tracing::warn!("too many connections to a turn's tools"),
+                None if served.len() >= CONNECTIONS => {
+                    tracing::warn!("too many connections to a turn's tools")
+                }
                 None => {
                     let server = server.clone();
                     served.spawn(async move {

@@ -2,8 +2,8 @@
 //! processes, name spaces, and every kind of socket but the two that are needed.
 
 use seccompiler::{
-    BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter,
+    BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
 use std::collections::BTreeMap;
 
@@ -94,9 +94,9 @@ fn bits(value: i32) -> u64 {
 }
 
 fn namespaces() -> Result<Vec<SeccompRule>, BackendError> {
-    let each = NEW_NAMESPACES.iter().map(|&flag| {
-        SeccompRule::new(vec![is(0, SeccompCmpOp::MaskedEq(bits(flag)), bits(flag))?])
-    });
+    let each = NEW_NAMESPACES
+        .iter()
+        .map(|&flag| SeccompRule::new(vec![is(0, SeccompCmpOp::MaskedEq(bits(flag)), bits(flag))?]));
     each.collect()
 }
 
@@ -110,10 +110,8 @@ fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
     const KIND: u64 = 0xf;
     for family in [libc::AF_INET, libc::AF_INET6] {
         for kind in (0..=KIND).filter(|&kind| kind != bits(libc::SOCK_STREAM)) {
-            let conditions = vec![
-                is(0, SeccompCmpOp::Eq, bits(family))?,
-                is(1, SeccompCmpOp::MaskedEq(KIND), kind)?,
-            ];
+            let conditions =
+                vec![is(0, SeccompCmpOp::Eq, bits(family))?, is(1, SeccompCmpOp::MaskedEq(KIND), kind)?];
             rules.push(SeccompRule::new(conditions)?);
         }
         // Streams of another protocol than TCP are not limited to a port.

@@ -89,7 +89,8 @@ pub(super) fn shut(spec: &Enclosure) -> Result<String, String> {
         rules = grant(rules, Path::new(path), AccessFs::ReadFile.into())?;
     }
     // Its own entry stays the same one when it becomes the program.
-    rules = grant(rules, &PathBuf::from(format!("/proc/{}", std::process::id())), AccessFs::from_read(ABI::V1))?;
+    rules =
+        grant(rules, &PathBuf::from(format!("/proc/{}", std::process::id())), AccessFs::from_read(ABI::V1))?;
     rules = grant(rules, Path::new("/dev/null"), AccessFs::ReadFile | AccessFs::WriteFile)?;
     rules = grant(rules, &spec.home, own)?;
     let status = rules
@@ -108,7 +109,9 @@ fn walls_said(walls: Walls, user: Option<(u32, u32)>) -> String {
     let who = user.map_or("the server's user".to_owned(), |(uid, _)| format!("user {uid}"));
     let port = if walls.ports { "one TCP port" } else { "any TCP port (this kernel cannot limit it)" };
     let sockets = if walls.sockets { ", its own socket alone" } else { "" };
-    format!("{who}; Landlock: its own files, {port}{sockets}; seccomp: no tracing, mounting, datagrams or new groups")
+    format!(
+        "{who}; Landlock: its own files, {port}{sockets}; seccomp: no tracing, mounting, datagrams or new groups"
+    )
 }
 
 /// Grants what exists; what does not exist needs no granting.

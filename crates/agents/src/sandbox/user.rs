@@ -21,7 +21,9 @@ pub enum AgentUser {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     /// The name is in no list.
-    #[error("there is no user `{name}` in /etc/passwd; make one (useradd --system {name}) or take `user` out of [agent.claude]")]
+    #[error(
+        "there is no user `{name}` in /etc/passwd; make one (useradd --system {name}) or take `user` out of [agent.claude]"
+    )]
     Unknown {
         /// The name.
         name: String,
@@ -33,7 +35,9 @@ pub enum UserError {
         name: String,
     },
     /// Only root can become another user.
-    #[error("the server is not root, so an agent cannot become `{name}`; take `user` out of [agent.claude], or run the server as root")]
+    #[error(
+        "the server is not root, so an agent cannot become `{name}`; take `user` out of [agent.claude], or run the server as root"
+    )]
     NotRoot {
         /// The name.
         name: String,

@@ -37,7 +37,7 @@ async fn a_turn_looks_repairs_and_reports() {
         assert_eq!(outcome.said(), ["I look first.", "The disk has room again."]);
         let said = outcome.place(|h| matches!(h, Happened::Said(Says::TextDone(_)))).unwrap();
         let called = outcome.place(|h| matches!(h, Happened::Called(..))).unwrap();
-        assert!(said < called + 2, "{:?}", outcome.log);
+        assert!(said < called, "{:?}", outcome.log);
         assert!(outcome.log.contains(&Happened::Said(Says::Used { input: 12, output: 20 })));
         let requests = model.requests();
         assert_eq!(requests.len(), 3);
@@ -97,7 +97,11 @@ async fn what_passes_is_asked_again_and_what_is_slow_is_waited_for() {
 async fn what_lasts_ends_with_a_sentence_that_helps() {
     for dialect in BOTH {
         for (fault, asked, wanted) in [
-            (Act::Status(401, "", "{\"error\": {\"message\": \"invalid x-api-key\"}}"), 1, "refuses the key (401)"),
+            (
+                Act::Status(401, "", "{\"error\": {\"message\": \"invalid x-api-key\"}}"),
+                1,
+                "refuses the key (401)",
+            ),
             (Act::Status(404, "", ""), 1, "knows neither this address nor the model"),
             (Act::Status(302, "location: http://a/\r\n", ""), 1, "sends elsewhere"),
             (Act::Status(400, "", "{\"error\": \"bad\"}"), 1, "refuses the request as it is (400): “bad”"),

@@ -97,19 +97,23 @@ fn serve(stream: TcpStream, acts: &[Act], kept: &Mutex<Vec<(String, Vec<u8>)>>) 
         }
         Act::Status(code, headers, body) => {
             let length = body.len();
-            let text = format!("HTTP/1.1 {code} No\r\n{headers}content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let text = format!(
+                "HTTP/1.1 {code} No\r\n{headers}content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
             out.write_all(text.as_bytes()).ok()
         }
         Act::ErrorMidStream | Act::Hang => {
             out.write_all(begin).ok()?;
             let whole = message(openai, "half of it", &[]);
-            let half = whole.find("half of it").map(|at| at + whole.get(at..).unwrap().find("\n\n").unwrap() + 2)?;
+            let half =
+                whole.find("half of it").map(|at| at + whole.get(at..).unwrap().find("\n\n").unwrap() + 2)?;
             out.write_all(whole.get(..half)?.as_bytes()).ok()?;
             if matches!(act, Act::Hang) {
                 wait(&mut reader);
                 return None;
             }
-            let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+            let error =
+                json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
             out.write_all(format!("event: error\ndata: {error}\n\n").as_bytes()).ok()
         }
         Act::Silence => {
@@ -170,13 +174,14 @@ fn openai_message(text: &str, calls: &[(&str, String)]) -> String {
         json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "scripted",
             "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
     };
-    let mut events = vec![
-        chunk(json!({"role": "assistant", "content": ""}), None),
-        chunk(json!({"content": text}), None),
-    ];
+    let mut events =
+        vec![chunk(json!({"role": "assistant", "content": ""}), None), chunk(json!({"content": text}), None)];
     for (at, (name, arguments)) in calls.iter().enumerate() {
-        events.push(chunk(json!({"tool_calls": [{"index": at, "id": format!("call_{at}"), "type": "function",
-            "function": {"name": name, "arguments": ""}}]}), None));
+        events.push(chunk(
+            json!({"tool_calls": [{"index": at, "id": format!("call_{at}"), "type": "function",
+            "function": {"name": name, "arguments": ""}}]}),
+            None,
+        ));
         for piece in pieces(arguments) {
             let delta = json!({"tool_calls": [{"index": at, "function": {"arguments": piece}}]});
             events.push(chunk(delta, None));

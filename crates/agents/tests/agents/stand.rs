@@ -22,6 +22,7 @@ pub type Log = Arc<Mutex<Vec<Happened>>>;
 /// Tools that answer everything.
 pub struct Recorder {
     pub log: Log,
+    heard: Arc<Mutex<mpsc::Receiver<Says>>>,
     pub calls: Mutex<Vec<(String, Value)>>,
 }
 
@@ -38,6 +39,10 @@ impl Tools for Recorder {
     }
 
     fn call(&self, name: String, arguments: Value) -> BoxFuture<'_, ToolAnswer> {
+        // What was said before the call has been sent by now, and comes first.
+        while let Ok(said) = self.heard.lock().unwrap().try_recv() {
+            self.log.lock().unwrap().push(Happened::Said(said));
+        }
         self.calls.lock().unwrap().push((name.clone(), arguments.clone()));
         self.log.lock().unwrap().push(Happened::Called(name.clone(), arguments));
         Box::pin(async move {
@@ -125,12 +130,15 @@ impl Outcome {
 /// Runs a turn to its end. A minute is for a machine that has no time; a turn that hangs fails the test.
 pub async fn run(engine: &dyn Engine, brief: TurnBrief) -> Outcome {
     let log: Log = Arc::default();
-    let recorder = Arc::new(Recorder { log: Arc::clone(&log), calls: Mutex::default() });
-    let (says, mut heard) = mpsc::channel(16);
+    let (says, heard) = mpsc::channel(16);
+    let heard = Arc::new(Mutex::new(heard));
+    let recorder =
+        Arc::new(Recorder { log: Arc::clone(&log), heard: Arc::clone(&heard), calls: Mutex::default() });
     let listening = {
         let log = Arc::clone(&log);
         tokio::spawn(async move {
-            while let Some(said) = heard.recv().await {
+            let mut next = || std::future::poll_fn(|context| heard.lock().unwrap().poll_recv(context));
+            while let Some(said) = next().await {
                 log.lock().unwrap().push(Happened::Said(said));
             }
         })

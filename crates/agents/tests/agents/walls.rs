@@ -62,8 +62,18 @@ attempt("leave-group", lambda: os.setpgid(0, 0) is None)
 "#;
 
 const NAMES: [&str; 12] = [
-    "key", "journal", "journal-write", "list", "keyholder", "page", "datagram", "environment", "memory", "trace",
-    "signal", "leave-group",
+    "key",
+    "journal",
+    "journal-write",
+    "list",
+    "keyholder",
+    "page",
+    "datagram",
+    "environment",
+    "memory",
+    "trace",
+    "signal",
+    "leave-group",
 ];
 
 /// The state of an attacked server: files that even another user may read and write, so that only the walls hold; a
@@ -76,7 +86,8 @@ struct Attacked {
 
 impl Attacked {
     fn new() -> Self {
-        let directory = tempfile::Builder::new().prefix("breakglass-attacked-").tempdir_in("/var/tmp").unwrap();
+        let directory =
+            tempfile::Builder::new().prefix("breakglass-attacked-").tempdir_in("/var/tmp").unwrap();
         let path = directory.path();
         for name in ["key", "journal.db"] {
             std::fs::write(path.join(name), "secret").unwrap();
@@ -118,7 +129,10 @@ async fn a_shell_in_the_agents_place_reaches_nothing_that_the_same_shell_reaches
     let outside = Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
     let outside = String::from_utf8_lossy(&outside.stdout).into_owned();
     for name in NAMES {
-        assert!(outside.contains(&format!("{name} open\n")), "the attack `{name}` fails outside too: {outside}");
+        assert!(
+            outside.contains(&format!("{name} open\n")),
+            "the attack `{name}` fails outside too: {outside}"
+        );
     }
     // Inside: the script is text in the program, since the walls keep the file from it too.
     let inside = format!(

@@ -11,10 +11,7 @@ fn exchange(number: usize, size: usize) -> [Message; 2] {
     let id = format!("c{number}");
     let call = Call { id: id.clone(), name: "diag".to_owned(), arguments: json!({"command": "df"}) };
     let answer = ToolAnswer { text: "x".repeat(size), is_error: false };
-    [
-        Message::Model { text: String::new(), calls: vec![call] },
-        Message::Answers(vec![Answer { id, answer }]),
-    ]
+    [Message::Model { text: String::new(), calls: vec![call] }, Message::Answers(vec![Answer { id, answer }])]
 }
 
 fn conversation(exchanges: usize, size: usize) -> Conversation {

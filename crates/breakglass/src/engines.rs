@@ -1,0 +1,69 @@
+//! The engines that `[agent]` names, and the two processes of ours that an agent's turn is made of.
+
+use anyhow::Context as _;
+use breakglass_agents::{AgentUser, ApiEngine, ClaudeConfig, ClaudeEngine, Endpoint, KeySource, prompt};
+use breakglass_fleet::{AgentKind, Api, Claude, Fleet};
+use breakglass_recovery::turn::{Engine, Engines};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Where Anthropic answers.
+const ANTHROPIC: &str = "https://api.anthropic.com";
+
+/// Becomes the bridge, or the process that shuts itself in, when that is what the command line of a turn asks for:
+/// before any thread, runtime or parser.
+pub(crate) fn main_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next()?.to_str()? {
+        "mcp-bridge" => Some(breakglass_agents::bridge_main(arguments)),
+        "agent-enclosure" => Some(breakglass_agents::enclosure_main(arguments)),
+        _ => None,
+    }
+}
+
+/// The engines in the fleet file's order.
+pub(crate) fn engines(fleet: &Fleet) -> anyhow::Result<Engines> {
+    let each = fleet.agent.kinds.iter().filter_map(|kind| match kind {
+        AgentKind::Claude => Some(claude(fleet, &fleet.agent.claude)),
+        AgentKind::Api => fleet.agent.api.as_ref().map(api),
+    });
+    Ok(Engines { list: each.collect::<anyhow::Result<_>>()?, prompt: prompt() })
+}
+
+fn api(api: &Api) -> anyhow::Result<Arc<dyn Engine>> {
+    let key = match (&api.key_file, &api.key_env) {
+        (Some(file), _) => KeySource::File(file.clone()),
+        (None, Some(name)) => KeySource::Variable(name.clone()),
+        (None, None) => KeySource::None,
+    };
+    let dialect = match api.dialect {
+        breakglass_fleet::Dialect::Anthropic => breakglass_agents::Dialect::Anthropic,
+        breakglass_fleet::Dialect::OpenAi => breakglass_agents::Dialect::OpenAi,
+    };
+    Ok(Arc::new(ApiEngine::new("api", Endpoint::new(&api.endpoint, dialect, &api.model, key)?)))
+}
+
+fn claude(fleet: &Fleet, claude: &Claude) -> anyhow::Result<Arc<dyn Engine>> {
+    let key = claude.key_file.clone().map_or(KeySource::None, KeySource::File);
+    let model = claude.model.as_deref().unwrap_or_default();
+    let config = ClaudeConfig {
+        program: PathBuf::from(&claude.program),
+        breakglass: std::env::current_exe().context("this program does not find itself")?,
+        endpoint: Endpoint::new(ANTHROPIC, breakglass_agents::Dialect::Anthropic, model, key)?,
+        user: AgentUser::of(claude.user.as_deref())?,
+        secret: secret(fleet),
+    };
+    Ok(Arc::new(ClaudeEngine::new("claude", config)))
+}
+
+/// What no agent may reach.
+fn secret(fleet: &Fleet) -> Vec<PathBuf> {
+    let mut secret: Vec<PathBuf> =
+        crate::here::keys(fleet, |_| true).into_iter().map(|(_, file)| file).collect();
+    secret.push(fleet.state.clone());
+    secret.extend(fleet.web.password_file.clone());
+    secret.extend(fleet.agent.claude.key_file.clone());
+    secret.extend(fleet.agent.api.as_ref().and_then(|api| api.key_file.clone()));
+    secret
+}
