@@ -47,10 +47,11 @@ fn api(api: &Api) -> anyhow::Result<Arc<dyn Engine>> {
 fn claude(fleet: &Fleet, claude: &Claude) -> anyhow::Result<Arc<dyn Engine>> {
     let key = claude.key_file.clone().map_or(KeySource::None, KeySource::File);
     let model = claude.model.as_deref().unwrap_or_default();
+    let address = claude.endpoint.as_deref().unwrap_or(ANTHROPIC);
     let config = ClaudeConfig {
         program: PathBuf::from(&claude.program),
         breakglass: std::env::current_exe().context("this program does not find itself")?,
-        endpoint: Endpoint::new(ANTHROPIC, breakglass_agents::Dialect::Anthropic, model, key)?,
+        endpoint: Endpoint::new(address, breakglass_agents::Dialect::Anthropic, model, key)?,
         user: AgentUser::of(claude.user.as_deref())?,
         secret: secret(fleet),
     };

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A directory that another user can look into, with our binary and a program in it.
-pub struct Bench {
-    pub directory: tempfile::TempDir,
-    pub config: ClaudeConfig,
+pub(crate) struct Bench {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) config: ClaudeConfig,
 }
 
 fn install(from: &Path, to: &Path) {
@@ -24,7 +24,7 @@ fn install(from: &Path, to: &Path) {
 }
 
 impl Bench {
-    pub fn new(model: &str) -> Self {
+    pub(crate) fn new(model: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("breakglass-agents-").tempdir_in("/var/tmp").unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let breakglass = directory.path().join("breakglass");
@@ -39,18 +39,18 @@ impl Bench {
         Self { directory, config }
     }
 
-    pub fn program(self, script: &str) -> Self {
+    pub(crate) fn program(self, script: &str) -> Self {
         let path = self.config.program.clone();
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         self
     }
 
-    pub fn engine(&self) -> ClaudeEngine {
+    pub(crate) fn engine(&self) -> ClaudeEngine {
         ClaudeEngine::new("claude", self.config.clone())
     }
 
-    pub async fn run(&self, brief: TurnBrief) -> Outcome {
+    pub(crate) async fn run(&self, brief: TurnBrief) -> Outcome {
         run(&self.engine(), brief).await
     }
 }

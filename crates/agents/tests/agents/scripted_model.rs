@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What it does with one request.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// A message with this text, and these calls (name, arguments as they are written).
     Say(&'static str, Vec<(&'static str, String)>),
     /// The same, one byte at a time.
@@ -30,18 +30,21 @@ pub enum Act {
     CloseAfterHeaders,
 }
 
+/// Heads and bodies.
+type Received = Mutex<Vec<(String, Vec<u8>)>>;
+
 /// The endpoint. It ends with the test's process.
-pub struct ScriptedModel {
-    pub address: SocketAddr,
-    requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+pub(crate) struct ScriptedModel {
+    pub(crate) address: SocketAddr,
+    requests: Arc<Received>,
 }
 
 impl ScriptedModel {
     /// Plays the acts in order; the last one for ever.
-    pub fn start(acts: Vec<Act>) -> Self {
+    pub(crate) fn start(acts: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let requests: Arc<Mutex<Vec<(String, Vec<u8>)>>> = Arc::default();
+        let requests: Arc<Received> = Arc::default();
         let kept = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -52,17 +55,17 @@ impl ScriptedModel {
         Self { address, requests }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Heads and bodies of the conversations received so far.
-    pub fn requests(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn requests(&self) -> Vec<(String, Vec<u8>)> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-fn serve(stream: TcpStream, acts: &[Act], kept: &Mutex<Vec<(String, Vec<u8>)>>) -> Option<()> {
+fn serve(stream: TcpStream, acts: &[Act], kept: &Received) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut out = stream;
     let mut head = String::new();

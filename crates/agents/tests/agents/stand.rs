@@ -12,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 /// Everything in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Happened {
+pub(crate) enum Happened {
     Said(Says),
     Called(String, Value),
 }
 
-pub type Log = Arc<Mutex<Vec<Happened>>>;
+pub(crate) type Log = Arc<Mutex<Vec<Happened>>>;
 
 /// Tools that answer everything.
-pub struct Recorder {
-    pub log: Log,
+pub(crate) struct Recorder {
+    pub(crate) log: Log,
     heard: Arc<Mutex<mpsc::Receiver<Says>>>,
-    pub calls: Mutex<Vec<(String, Value)>>,
+    pub(crate) calls: Mutex<Vec<(String, Value)>>,
 }
 
 impl Tools for Recorder {
@@ -53,7 +53,7 @@ impl Tools for Recorder {
     }
 }
 
-pub fn brief(ask: &str) -> TurnBrief {
+pub(crate) fn brief(ask: &str) -> TurnBrief {
     TurnBrief {
         turn: TurnId(7),
         incident: IncidentId(3),
@@ -77,7 +77,7 @@ pub fn brief(ask: &str) -> TurnBrief {
 }
 
 /// An endpoint with little patience, so that a test of a fault takes no minute.
-pub fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
+pub(crate) fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
     let mut endpoint = Endpoint::new(url, dialect, "scripted", KeySource::None).unwrap();
     endpoint.patience = Patience {
         connect: Duration::from_secs(2),
@@ -91,14 +91,14 @@ pub fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
 }
 
 /// What came of a turn.
-pub struct Outcome {
-    pub end: TurnEnd,
-    pub log: Vec<Happened>,
-    pub calls: Vec<(String, Value)>,
+pub(crate) struct Outcome {
+    pub(crate) end: TurnEnd,
+    pub(crate) log: Vec<Happened>,
+    pub(crate) calls: Vec<(String, Value)>,
 }
 
 impl Outcome {
-    pub fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let done = self.log.iter().filter_map(|happened| match happened {
             Happened::Said(Says::TextDone(text)) => Some(text.clone()),
             _ => None,
@@ -106,7 +106,7 @@ impl Outcome {
         done.collect()
     }
 
-    pub fn notes(&self) -> String {
+    pub(crate) fn notes(&self) -> String {
         let notes = self.log.iter().filter_map(|happened| match happened {
             Happened::Said(Says::Note(text)) => Some(text.clone()),
             _ => None,
@@ -114,7 +114,7 @@ impl Outcome {
         notes.collect::<Vec<_>>().join("\n")
     }
 
-    pub fn sentence(&self) -> &str {
+    pub(crate) fn sentence(&self) -> &str {
         match &self.end {
             TurnEnd::Failed { sentence, .. } => sentence,
             other => panic!("it did not fail: {other:?}; {:?}", self.log),
@@ -122,13 +122,13 @@ impl Outcome {
     }
 
     /// The place of the first event that fits.
-    pub fn place(&self, fits: impl Fn(&Happened) -> bool) -> Option<usize> {
+    pub(crate) fn place(&self, fits: impl Fn(&Happened) -> bool) -> Option<usize> {
         self.log.iter().position(fits)
     }
 }
 
 /// Runs a turn to its end. A minute is for a machine that has no time; a turn that hangs fails the test.
-pub async fn run(engine: &dyn Engine, brief: TurnBrief) -> Outcome {
+pub(crate) async fn run(engine: &dyn Engine, brief: TurnBrief) -> Outcome {
     let log: Log = Arc::default();
     let (says, heard) = mpsc::channel(16);
     let heard = Arc::new(Mutex::new(heard));
@@ -137,7 +137,7 @@ pub async fn run(engine: &dyn Engine, brief: TurnBrief) -> Outcome {
     let listening = {
         let log = Arc::clone(&log);
         tokio::spawn(async move {
-            let mut next = || std::future::poll_fn(|context| heard.lock().unwrap().poll_recv(context));
+            let next = || std::future::poll_fn(|context| heard.lock().unwrap().poll_recv(context));
             while let Some(said) = next().await {
                 log.lock().unwrap().push(Happened::Said(said));
             }
