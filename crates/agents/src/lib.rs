@@ -20,5 +20,5 @@ pub use bridge::bridge_main;
 pub use claude::{ClaudeConfig, ClaudeEngine};
 pub use endpoint::{BadEndpoint, Dialect, Endpoint, Patience};
 pub use key::KeySource;
-pub use prompt::{prompt, system_text};
+pub use prompt::prompt;
 pub use sandbox::{AgentUser, Enclosure, UserError, enclosure_main};

@@ -3,10 +3,12 @@
 use anyhow::Context as _;
 use breakglass_agents::{AgentUser, ApiEngine, ClaudeConfig, ClaudeEngine, Endpoint, KeySource, prompt};
 use breakglass_fleet::{AgentKind, Api, Claude, Fleet};
-use breakglass_recovery::turn::{Engine, Engines};
+use breakglass_recovery::turn::{Engine, Engines, Says, Tools, TurnBrief, TurnEnd};
+use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// Where Anthropic answers.
 const ANTHROPIC: &str = "https://api.anthropic.com";
@@ -22,13 +24,38 @@ pub(crate) fn main_if_asked() -> Option<ExitCode> {
     }
 }
 
-/// The engines in the fleet file's order.
-pub(crate) fn engines(fleet: &Fleet) -> anyhow::Result<Engines> {
+/// The engines in the fleet's order, and what their agents are told. One that cannot be made says why when it is asked
+/// whether it is ready: a server without an agent is still the way back in.
+pub(crate) fn engines(fleet: &Fleet) -> Engines {
     let each = fleet.agent.kinds.iter().filter_map(|kind| match kind {
-        AgentKind::Claude => Some(claude(fleet, &fleet.agent.claude)),
-        AgentKind::Api => fleet.agent.api.as_ref().map(api),
+        AgentKind::Claude => Some(made("claude", claude(fleet, &fleet.agent.claude))),
+        AgentKind::Api => Some(made("api", api(fleet.agent.api.as_ref()?))),
     });
-    Ok(Engines { list: each.collect::<anyhow::Result<_>>()?, prompt: prompt() })
+    Engines { list: each.collect(), prompt: prompt() }
+}
+
+fn made(name: &'static str, made: anyhow::Result<Arc<dyn Engine>>) -> Arc<dyn Engine> {
+    made.unwrap_or_else(|error| Arc::new(Unmade { name, sentence: error.to_string() }))
+}
+
+/// An engine that the fleet file names and that cannot be made.
+struct Unmade {
+    name: &'static str,
+    sentence: String,
+}
+
+impl Engine for Unmade {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err(self.sentence.clone()) })
+    }
+
+    fn run(&self, _: TurnBrief, _: Arc<dyn Tools>, _: mpsc::Sender<Says>) -> BoxFuture<'_, TurnEnd> {
+        Box::pin(async { TurnEnd::Failed { sentence: self.sentence.clone(), retry_other: true } })
+    }
 }
 
 fn api(api: &Api) -> anyhow::Result<Arc<dyn Engine>> {

@@ -171,8 +171,13 @@ impl Turns {
             TurnEvent::ToolAnswered { call, outcome, .. } => {
                 self.change_call(*call, |call| call.outcome = Some(*outcome));
             }
-            TurnEvent::ApprovalAsked { call, expires, .. } => {
-                self.change_call(*call, |call| call.approval = Approval::Waits(*expires));
+            TurnEvent::ApprovalAsked { call, shown, digest, expires, .. } => {
+                self.change_call(*call, |call| {
+                    // Whoever decides sees the call to the letter, and names what they saw.
+                    call.shown.clone_from(shown);
+                    call.digest.clone_from(digest);
+                    call.approval = Approval::Waits(*expires);
+                })
             }
             TurnEvent::ApprovalGiven { call, .. } => {
                 self.change_call(*call, |call| call.approval = Approval::Given(event.actor.clone()));

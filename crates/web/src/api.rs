@@ -222,9 +222,25 @@ pub(crate) async fn incident(State(app): State<App>, Path(id): Path<u64>) -> Ans
     Ok(Json(json!({
         "id": id, "target": view.target, "reason": view.reason, "opened": view.opened, "closed": view.closed,
         "close_reason": view.close_reason, "away_millis": view.away_millis, "state": state, "running": running,
-        "triage": view.triage, "last": view.last,
+        "triage": view.triage, "turns": turns(&view), "last": view.last,
     }))
     .into_response())
+}
+
+/// The turns in short; what was said and called is in the events.
+fn turns(view: &View) -> Vec<Value> {
+    let waits = |turn: &breakglass_incident::Turn| {
+        view.turns.waiting().filter(|(of, ..)| of.id == turn.id).map(|(_, call, until)| {
+            json!({ "call": call.id, "tool": call.tool, "shown": call.shown, "digest": call.digest, "expires": until })
+        })
+    };
+    let told = view.turns.all.iter().map(|turn| {
+        let end = turn.end.as_ref();
+        json!({ "turn": turn.id, "by": turn.by, "engine": turn.engine, "ask": turn.ask, "since": turn.since,
+                "calls": turn.calls.len(), "waiting": waits(turn), "ended": end.map(|end| end.at),
+                "how": end.and_then(|end| end.how), "sentence": end.map(|end| &end.sentence) })
+    });
+    told.collect()
 }
 
 /// `GET /api/v1/incidents/{id}/events`: a stream, or (for `Accept: application/json`) what there is so far.

@@ -257,7 +257,9 @@ fn subject(
     let view = incident.map(|(view, _)| view);
     let context = context(app, visitor, target, view, seen);
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
-    let running = view.is_some_and(|view| view.running.is_some());
+    let running = view.is_some_and(|view| view.running.is_some() || view.turns.running().is_some());
+    let engines: Vec<String> =
+        app.desk.turns.engines().list.iter().map(|engine| engine.name().to_owned()).collect();
     let open = view.is_some_and(View::is_open);
     let around = app.around();
     let base = match context.incident {
@@ -267,11 +269,17 @@ fn subject(
     let page = Page {
         title: &incident::title(&context, view),
         banner,
-        main: incident::main(&context, (head, act), incident.map_or(&[], |(_, events)| events), open),
+        main: incident::main(
+            &context,
+            (head, act),
+            incident.map_or(&[], |(_, events)| events),
+            open,
+            &engines,
+        ),
         foot: foot::fold(&app.desk.fleet, &target.name, &dependencies(&app.desk)),
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
-        dock: !running,
+        dock: view.is_none_or(|view| view.running.is_none()),
     };
     let place = if view.is_some() { Place::Incidents } else { Place::Fleet };
     layout::page(&app.frame(&around, visitor, place), &page)

@@ -206,6 +206,18 @@ async fn listen(
             .map_or_else(|| tokio::time::Instant::now() + Duration::from_secs(3600), |(until, _)| until);
         tokio::select! {
             biased;
+            // The clocks first: an engine that floods must not be deaf to them. What was said comes before the call that it precedes.
+            () = tokio::time::sleep_until(patience), if cut_off.is_some() => {
+                return if matches!(cut_off, Some((_, true))) { Heard::OutOfTime } else { Heard::Stopped };
+            }
+            () = &mut wall_clock, if cut_off.is_none() => {
+                cut_off = Some((tokio::time::Instant::now() + LAST_WORDS, true));
+                gate.stop.cancel();
+            }
+            () = gate.stop.cancelled(), if cut_off.is_none() => {
+                cut_off = Some((tokio::time::Instant::now() + LAST_WORDS, false));
+            }
+            _ = show.tick() => speech.show(),
             Some(says) = said.recv() => speech.take(says).await,
             Some(heard) = asks_before.recv() => { let _ = heard.send(()); }
             end = &mut running.0 => {
@@ -219,17 +231,6 @@ async fn listen(
                     (Err(error), None) => Heard::Broke(error.to_string()),
                 };
             }
-            () = tokio::time::sleep_until(patience), if cut_off.is_some() => {
-                return if matches!(cut_off, Some((_, true))) { Heard::OutOfTime } else { Heard::Stopped };
-            }
-            () = &mut wall_clock, if cut_off.is_none() => {
-                cut_off = Some((tokio::time::Instant::now() + LAST_WORDS, true));
-                gate.stop.cancel();
-            }
-            () = gate.stop.cancelled(), if cut_off.is_none() => {
-                cut_off = Some((tokio::time::Instant::now() + LAST_WORDS, false));
-            }
-            _ = show.tick() => speech.show(),
         }
     }
 }
@@ -288,8 +289,11 @@ async fn briefed(
     triage: Option<&Triage>,
 ) -> TurnBrief {
     let events = events_of(desk, begun.incident).await;
-    for event in &events {
-        desk.turns.ledger().apply(event);
+    let open: Vec<IncidentId> = desk.board.targets().iter().filter_map(|view| view.incident).collect();
+    {
+        let mut ledger = desk.turns.ledger();
+        events.iter().for_each(|event| ledger.apply(event));
+        ledger.forget(&open, desk.now());
     }
     let (history, interrupted) = brief::history(&events, begun.turn);
     let system = brief::system(desk, &engines.prompt, begun.incident, &begun.target, begun.by_machine).await;

@@ -106,11 +106,12 @@ impl Gate {
             place = self.one_at_a_time.lock() => place,
         };
         let understood = self.understand(tool, &arguments);
-        let id = self.write_down(tool, &arguments, understood.as_ref().ok()).await;
+        let digest = digest(tool, &self.home, &arguments);
+        let id = self.write_down(tool, &arguments, &digest, understood.as_ref().ok()).await;
         drop(arguments);
         let came = match understood {
             Err(denial) => Came::refused(&denial),
-            Ok(request) => self.decided(id, &request).await,
+            Ok(request) => self.decided(id, &digest, &request).await,
         };
         self.answer(tool, id, came, began).await
     }
@@ -174,7 +175,13 @@ impl Gate {
     }
 
     /// Written before anything is done: the intent survives a crash, and counts as spent until it is known not to be.
-    async fn write_down(&self, tool: &str, arguments: &Value, request: Option<&Request>) -> CallId {
+    async fn write_down(
+        &self,
+        tool: &str,
+        arguments: &Value,
+        digest: &str,
+        request: Option<&Request>,
+    ) -> CallId {
         let about = request.map(|request| self.about(request).to_owned());
         let shown = match (request, &about) {
             (Some(request), Some(about)) => request.shown(about),
@@ -189,7 +196,7 @@ impl Gate {
             turn: self.turn,
             tool: redacted(cut(tool, 64)),
             target: about,
-            digest: digest(tool, &self.home, arguments),
+            digest: digest.to_owned(),
             shown,
             spends: request.and_then(Request::spends),
         };
@@ -201,9 +208,9 @@ impl Gate {
     }
 
     /// Decided by policy and budget, allowed by a person where that is needed, then carried out.
-    async fn decided(&self, id: CallId, request: &Request) -> Came {
+    async fn decided(&self, id: CallId, digest: &str, request: &Request) -> Came {
         if let Some(spend) = request.spends() {
-            match self.allowed(id, request, spend).await {
+            match self.allowed(id, digest, request, spend).await {
                 Ok(()) => {}
                 Err(denial) => return Came::refused(&denial),
             }
@@ -227,7 +234,7 @@ impl Gate {
         came
     }
 
-    async fn allowed(&self, id: CallId, request: &Request, spend: Spend) -> Result<(), Denial> {
+    async fn allowed(&self, id: CallId, digest: &str, request: &Request, spend: Spend) -> Result<(), Denial> {
         if self.desk.board.target(&self.home).is_none_or(|view| view.incident != Some(self.incident)) {
             return Err(Denial::new(
                 "incident-closed",
@@ -241,16 +248,13 @@ impl Gate {
             Decision::Ask => {}
         }
         let shown = request.shown(&self.home);
-        let arguments = format!("{request:?}");
-        let digest =
-            breakglass_chain::digest(format!("{id} {} {arguments}", self.home).as_bytes()).to_string();
         let question = Question {
             incident: self.incident,
             turn: self.turn,
             call: id,
             by: &self.actor,
             shown: cut(&shown, SHOWN),
-            digest: &digest,
+            digest,
         };
         if shown.len() > SHOWN {
             return Err(Denial::new(

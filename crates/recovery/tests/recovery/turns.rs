@@ -139,6 +139,57 @@ async fn it_stops_within_a_second_whatever_the_engine_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_words_is_bounded_and_stops_like_any_other() {
+    let site = Site::new();
+    let desk = site.desk();
+    let id = incident(&desk).await;
+    let flood = Scripted::new("claude", |stage| async move {
+        let line = "x".repeat(10_000);
+        loop {
+            for _ in 0..30 {
+                let _ = stage.says.send(Says::Text(line.clone())).await;
+            }
+            let _ = stage.says.send(Says::TextDone(line.repeat(30))).await;
+        }
+    });
+    desk.turns.set_engines(engines(vec![flood]));
+    start_turn(&desk, alice(), ask(id, "talk")).await.unwrap();
+    wait_for(&desk, "the silence", |body| {
+        matches!(turn_event(body), Some(TurnEvent::EngineNoted { text, .. }) if text.contains("mebibyte"))
+    })
+    .await;
+    let began = Instant::now();
+    stop_turn(&desk, alice(), id).unwrap();
+    let (how, ..) = ended(&desk).await;
+    assert_eq!(how, TurnOutcome::Stopped);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let events = all(&desk).await;
+    let kept: usize = events
+        .iter()
+        .filter_map(|event| match turn_event(&event.body)? {
+            TurnEvent::AgentSaid { text, .. } => Some(text.len()),
+            _ => None,
+        })
+        .sum();
+    assert!(kept < 2 << 20, "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn time_runs_out_for_an_engine_that_hangs() {
+    let site = Site::with_agent("[agent]\nwall_clock = \"2 s\"");
+    let desk = site.desk();
+    let id = incident(&desk).await;
+    let hangs = Scripted::new("claude", |_| std::future::pending::<TurnEnd>());
+    desk.turns.set_engines(engines(vec![hangs]));
+    start_turn(&desk, alice(), ask(id, "go")).await.unwrap();
+    let (how, sentence, _) = ended(&desk).await;
+    assert_eq!(how, TurnOutcome::OutOfTime, "{sentence}");
+    while desk.turns.running(id).is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_that_can_start_is_used_and_a_failure_offers_the_next() {
     let site = Site::new();
     let desk = site.desk();
