@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands of this repository. Each is a few lines over the stages in the modules.
 
+mod claude;
 mod fresh;
 mod run;
 mod setup;

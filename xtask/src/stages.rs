@@ -87,6 +87,9 @@ pub(crate) fn test(full: bool) -> Result<()> {
     run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins"]))?;
     let begun = Instant::now();
     let mut tests = with_lab(cargo(&["test", "--quiet", "--workspace", "--no-fail-fast"]), &guard);
+    if let Some(claude) = crate::claude::claude() {
+        tests.env(crate::claude::VARIABLE, claude);
+    }
     if full {
         tests.env("BREAKGLASS_FULL", "1").args(["--", "--include-ignored"]);
     }

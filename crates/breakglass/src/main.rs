@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The child that holds the keys is started often, and before anything else has been touched.
-    if let Some(code) = commands::keyholder::main_if_asked() {
+    if let Some(code) = commands::keyholder::main_if_asked().or_else(engines::main_if_asked) {
         return code;
     }
     let arguments = Arguments::parse();

@@ -91,13 +91,15 @@ pub struct Claude {
     pub user: Option<String>,
     /// The model, in the program's own words; `None`: its default.
     pub model: Option<String>,
-    /// A file with its key; `None`: the account's own log-in.
+    /// A file with its key. The server adds the key to what the program sends; the program never has it.
     pub key_file: Option<PathBuf>,
+    /// Another endpoint than Anthropic's own, such as a gateway.
+    pub endpoint: Option<String>,
 }
 
 impl Default for Claude {
     fn default() -> Self {
-        Self { program: "claude".to_owned(), user: None, model: None, key_file: None }
+        Self { program: "claude".to_owned(), user: None, model: None, key_file: None, endpoint: None }
     }
 }
 

@@ -163,7 +163,8 @@ impl Command {
             b'\n' | b' ' | b'\t' | b'/' | 0 | b'"' | b'\'' | b'(' | b'`' | b'=' | b'|' | b';'
         );
         let ended = matches!(at(line, end), b' ' | b'\t' | 0 | b'"' | b'\'' | b'\\');
-        if alone && ended && ROWS.iter().any(|row| row.fits(name)) {
+        if alone && ended && ROWS.iter().any(|row| row.0.as_bytes().first() == name.first() && row.fits(name))
+        {
             self.name = Some((start, end));
         }
     }

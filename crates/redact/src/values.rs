@@ -66,7 +66,9 @@ fn quoted(line: &[u8], opening: usize, quote: u8, depth: usize) -> Value {
         }
         slashes = if *byte == b'\\' { slashes.saturating_add(1) } else { 0 };
     }
-    Value { start, end: line.len(), quoted: true, stop: Stop::Quote(quote), next: line.len() }
+    // A marker is whole although its quote has gone with what was after it.
+    let end = marker::end(line, start).unwrap_or(line.len());
+    Value { start, end, quoted: true, stop: Stop::Quote(quote), next: end }
 }
 
 /// A value without quotes.

@@ -167,7 +167,7 @@ impl Reader<'_> {
         };
         if path.last().is_some_and(|name| name == b"name") {
             self.masks.leave();
-            self.masks.enter(Some(content.clone()));
+            self.masks.enter(Some(crate::text(content)));
         }
         match self.masks.string(&path, content) {
             Some(changed) => self.write(start, &scalar, changed),

@@ -60,9 +60,10 @@ fn read_claude(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Claude 
     let user = section.text(report, "user", values::user).map(|user| user.value);
     let model = section.text(report, "model", values::line).map(|model| model.value);
     let key_file = section.text(report, "key_file", values::path).map(|path| path.value);
+    let endpoint = section.text(report, "endpoint", endpoint).map(|endpoint| endpoint.value);
     section.close(report);
     let program = program.map_or_else(|| Claude::default().program, |program| program.value);
-    Claude { program, user, model, key_file }
+    Claude { program, user, model, key_file, endpoint }
 }
 
 fn read_api(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Option<Api> {

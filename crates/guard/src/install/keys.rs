@@ -134,7 +134,7 @@ fn is_whole(line: &KeyLine<'_>) -> bool {
 /// The bytes behind base64 (RFC 4648, standard alphabet), where it is whole.
 fn unbase64(text: &str) -> Option<Vec<u8>> {
     let letters = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - letters.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - letters.len() > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);

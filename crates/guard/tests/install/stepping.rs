@@ -50,6 +50,7 @@ pub(crate) fn run_until(mut command: Command, number: usize) -> Ended {
             Ok(())
         });
     }
+    #[expect(clippy::zombie_processes, reason = "waited for below, by the call that tells its stops too")]
     let child = command.spawn().unwrap();
     let pid = libc::pid_t::try_from(child.id()).unwrap();
     let mut calls = 0;

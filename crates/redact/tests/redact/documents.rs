@@ -71,6 +71,8 @@ fn properties_that_hold_environments_or_credentials_are_dropped() {
     );
     assert!(shown.contains("Environment=[removed by guard: environment]\n"), "{shown}");
     masks(Shape::Properties, "Env\u{1b}[0mironment=A=BGCANARY\nEn\u{1b}[1mvironment=BGCANARY", &[]);
+    let key = "Status=-----BEGIN PRIVATE KEY-----\nEnvironment=A=BGCANARY\nx=QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHBGCANARY\nready\n";
+    masks(Shape::Properties, key, &["ready\n"]);
     let plain = "Id=app.service\nNames=app.service\n\nId=b.service\nActiveState=active\n";
     assert_eq!(redact(Shape::Properties, plain).as_deref(), Ok(plain));
 }
@@ -239,5 +241,8 @@ fn documents_without_secrets_stay_as_they_are() {
     }
     let yaml = "# comment\n---\na:\n- b: 1\n  c: \"x\"\n-\n  d: 2\ne: |-\n  text\n\n  more\nf: plain\n  goes on\ng: {}\n";
     assert_eq!(redact(Shape::KubernetesYaml, yaml).as_deref(), Ok(yaml));
+    // A name that had to change counts as what it has become.
+    masks(Shape::JsonLines, "{\"x --token BGCANARY\":\"A=b\"}", &[]);
+    masks(Shape::ContainerJson, "{\"name\":\"password=BGCANARY\",\"value\":\"x1\"}", &[]);
     assert_eq!(redact(Shape::ContainerJson, "").as_deref(), Ok(""));
 }
