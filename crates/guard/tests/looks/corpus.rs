@@ -85,7 +85,7 @@ fn build(door: &Door, precondition: &str) -> Option<Child> {
     let mut child = None;
     for part in precondition.split(" && ") {
         let pair = |rest: &str| rest.split_once("=>").map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let mut run = |words: &[&str]| {
+        let run = |words: &[&str]| {
             let _ = stage.command(false, words[0]).args(&words[1..]).stderr(Stdio::null()).status();
         };
         if let Some((path, text)) = part.strip_prefix("file:").and_then(|rest| rest.split_once('=')) {

@@ -5,8 +5,9 @@ use crate::stage::Stage;
 use std::fs;
 use std::process::Command;
 
-/// Denied by the kernel's own rules, not by trees; or no place on a file system of ours.
-const ELSEWHERE: &[&str] = &["/dev", "/proc", "/sys"];
+/// Denied by the kernel's own rules, not by trees; no place on a file system of ours; or a tree that every program of a
+/// host comes from, in which the first wall alone denies by name.
+const ELSEWHERE: &[&str] = &["/dev", "/proc", "/sys", "/nix"];
 
 fn places() -> Vec<String> {
     let text =
