@@ -3,6 +3,11 @@
 //! The driver that the other tests use finds and presses elements by scripts of its own, which such a browser does not
 //! run. Here a press is a press of the mouse at the place where the element is drawn.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a member that is not there is null, and says so where it is used"
+)]
+
 use crate::browser::Look;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};

@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// A reader of the guard's own: where its bytes and its complaints go; its exit code comes back.
+type Reader<'a> = dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8 + 'a;
+
 /// How long what was killed may take to be gone before it counts as what cannot be killed.
 const DYING: Duration = Duration::from_millis(500);
 /// How often it is looked at on a kernel without pidfd (before 5.3).
@@ -84,11 +87,7 @@ pub(crate) fn program(program: &Program, policy: &DiagPolicy, wiring: &mut Wirin
 
 /// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. `read`
 /// is told where to write and where to complain, and says how it ended.
-pub(crate) fn native(
-    policy: &DiagPolicy,
-    wiring: &mut Wiring<'_>,
-    read: &dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8,
-) -> End {
+pub(crate) fn native(policy: &DiagPolicy, wiring: &mut Wiring<'_>, read: &Reader<'_>) -> End {
     run(wiring, &|| {
         if let Err(why) = Walls::for_reading(policy).and_then(Walls::enter) {
             return format!("the walls are not up: {why}");

@@ -57,7 +57,7 @@ pub(super) fn stop(run: &mut Run<'_>, grace: Duration) -> Result<Ending, Box<End
 fn end_process(run: &mut Run<'_>, process: &Process, view: &View) -> Result<(), Box<Ending>> {
     let pid = process.identity.pid;
     run.give_way()?;
-    let says_so = ask_hypervisor(run, &view)?;
+    let says_so = ask_hypervisor(run, view)?;
     let patience = if says_so { LINGERING } else { Duration::ZERO };
     if matches!(run.wait_gone(process, patience)?, Waited::Gone) {
         run.progress(Phase::ProcessKilled, &format!("the hypervisor ended process {pid}"));

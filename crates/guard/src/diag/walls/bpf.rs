@@ -60,7 +60,7 @@ impl Filter {
     }
 
     /// Decides about every call from this number on.
-    pub(super) fn from_number(&mut self, first: u32, verdict: Verdict) {
+    pub(super) fn numbers_from(&mut self, first: u32, verdict: Verdict) {
         self.when(BPF_JGE, first, 0, 1);
         self.end(verdict);
     }

@@ -135,7 +135,7 @@ pub(super) fn reader(strength: Strength, own: u32) -> Vec<sock_filter> {
 
 fn begin() -> Filter {
     let mut filter = Filter::new(ARCHITECTURE.0, ARCHITECTURE.1);
-    filter.from_number(UNKNOWN_FROM, NOT_THERE);
+    filter.numbers_from(UNKNOWN_FROM, NOT_THERE);
     for number in FORBIDDEN.iter().chain(FORBIDDEN_HERE) {
         filter.call(*number, DENIED);
     }
