@@ -29,7 +29,7 @@ pub(crate) fn redact(line: &[u8], setting: Setting, out: &mut Vec<u8>) -> Read {
     read.open_key = found.iter().any(|span| span.stop == Stop::Pem);
     for _ in 0..ROUNDS {
         found.clear();
-        scan::scan(&current, setting, &mut found);
+        read.outlook = scan::scan(&current, setting, &mut found);
         if found.is_empty() {
             out.append(&mut current);
             return read;
