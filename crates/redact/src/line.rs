@@ -38,6 +38,7 @@ pub(crate) fn redact(line: &[u8], setting: Setting, out: &mut Vec<u8>) -> Read {
         current = rewritten(&current, &mut found);
     }
     marker::write(marker::LINE, out);
+    read.outlook = Outlook::default();
     read
 }
 
