@@ -78,7 +78,9 @@ fn word(line: &[u8], start: usize, around: Around) -> Value {
         return Value { start, end, quoted: false, stop: Stop::Word, next: end };
     }
     while end < line.len() && !ends_word(line, start, end, around) {
-        end = end.saturating_add(1);
+        // A marker in the middle is one sign, blanks and all.
+        let marked = if at(line, end) == b'[' { marker::end(line, end) } else { None };
+        end = marked.unwrap_or(end.saturating_add(1));
     }
     Value { start, end, quoted: false, stop: Stop::Word, next: end }
 }

@@ -1,5 +1,7 @@
-//! A real shell and a real Python in the agent's place try to get at what an agent must not reach; the same attacks, run by
-//! the same user outside, succeed. An attack that failed everywhere would prove nothing.
+//! A real shell and a real Python in the agent's place try to get at what an agent must not reach; the same attacks, run
+//! outside by the server's user, succeed. An attack that failed everywhere would prove nothing. What is attacked by its files
+//! lies open to every user, so that only the walls hold there; the keyholder's socket and the other process are kept by the
+//! agent's user as well.
 
 use crate::claude::Bench;
 use crate::stand::brief;
@@ -153,7 +155,7 @@ async fn a_shell_in_the_agents_place_reaches_nothing_that_the_same_shell_reaches
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turns_socket_serves_its_own_processes_alone() {
-    // The program waits, so that its socket is there while a stranger of the same user, and root, knock at it.
+    // The program waits, so that its socket is there while a stranger, who is root, knocks at it.
     let up = r#"echo '{"type":"system","subtype":"init","tools":[],"mcp_servers":[{"name":"breakglass","status":"connected"}]}'"#;
     let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
     let bench = Bench::new("http://127.0.0.1:9");

@@ -73,6 +73,11 @@ fn properties_that_hold_environments_or_credentials_are_dropped() {
     masks(Shape::Properties, "Env\u{1b}[0mironment=A=BGCANARY\nEn\u{1b}[1mvironment=BGCANARY", &[]);
     let key = "Status=-----BEGIN PRIVATE KEY-----\nEnvironment=A=BGCANARY\nx=QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHBGCANARY\nready\n";
     masks(Shape::Properties, key, &["ready\n"]);
+    masks(
+        Shape::Properties,
+        "Environment=A=b\nkTz83QpLm4VxN2sRb7Wd9YhGc5FjA6eUBGCANARYx0=\nready\n",
+        &["ready\n"],
+    );
     let plain = "Id=app.service\nNames=app.service\n\nId=b.service\nActiveState=active\n";
     assert_eq!(redact(Shape::Properties, plain).as_deref(), Ok(plain));
 }
