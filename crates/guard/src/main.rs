@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod console;
 mod decide;
+mod decimal;
 mod diag;
 mod facts;
 mod forensics;
