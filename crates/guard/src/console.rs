@@ -3,6 +3,7 @@
 //! The guest writes it, so every byte is hostile: the file is read bounded, stripped of what a terminal would obey,
 //! and taken as a hint only. It concludes nothing; that is triage's.
 
+use crate::sorted::sort_by;
 use breakglass_protocol::{ConsoleSign, ConsoleSignKind, Timestamp};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
@@ -117,7 +118,7 @@ fn signs(log: &[u8], idle_seconds: u64) -> Vec<ConsoleSign> {
         let line = line.chars().take(LINE_LIMIT).collect();
         found.push(Seen { sign: ConsoleSign { kind, line, age_seconds: None, count }, stamp, at_line });
     }
-    found.sort_by_key(|seen| seen.at_line);
+    sort_by(&mut found, |a, b| a.at_line.cmp(&b.at_line));
     found
         .into_iter()
         .map(|mut seen| {
