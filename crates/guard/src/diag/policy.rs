@@ -16,12 +16,10 @@ pub(crate) struct DiagPolicy {
     pub(crate) denied: Vec<String>,
     /// Path patterns that are allowed although a built-in default leaves them out; a denial wins over them.
     pub(crate) allowed: Vec<String>,
-    /// Name servers that `dig @SERVER` may ask; empty: none, so only the host's own resolvers.
+    /// Name servers that `dig @SERVER` may ask; empty: private and loopback addresses.
     pub(crate) resolvers: Vec<IpAddr>,
     /// kubectl's configuration, injected.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The broker's socket.
-    pub(crate) broker: Option<PathBuf>,
     pub(crate) limits: Limits,
     /// Off only by the configuration's own word.
     pub(crate) redaction_off: bool,

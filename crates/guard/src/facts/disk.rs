@@ -59,6 +59,12 @@ pub(super) fn run() -> u8 {
         say_usage(&order);
         return exit::DONE;
     }
+    if !rustix::process::geteuid().is_root() {
+        // An account that may make a marker of its own, in a directory that is open to all, still may not write here.
+        say_usage(&order);
+        say_unmarked(&order.mount, &io::ErrorKind::PermissionDenied.into());
+        return exit::DONE;
+    }
     match Turn::take(&order) {
         Ok(Turn::Ours(mut marker)) => {
             let begun = marker.write(false).and_then(|()| {
