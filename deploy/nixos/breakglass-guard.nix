@@ -17,7 +17,7 @@ let
   '';
   # The guard believes root's files only; /etc/breakglass/guard.toml leads into the store, which is root's.
   settings = (pkgs.formats.toml { }).generate "guard.toml" {
-    diag = cfg.settings;
+    diag = cfg.settings // lib.optionalAttrs cfg.broker { broker = "/run/breakglass/broker.sock"; };
   };
   keyLine = label: { key, from }:
     "restrict,command=\"${guard}/bin/breakglass-guard diag --config /etc/breakglass/guard.toml --label ${label}\""
@@ -52,6 +52,7 @@ in
       default = { };
       description = "The keys of [diag] in guard.toml.";
     };
+    broker = lib.mkEnableOption "the broker, for what needs privilege";
   };
 
   config = lib.mkIf cfg.enable {
@@ -115,5 +116,36 @@ in
       "d /var/log/breakglass 0711 root root -"
       "f /var/log/breakglass/guard-${user}.jsonl 0600 ${user} ${user} -"
     ];
+
+    systemd.sockets.breakglass-broker = lib.mkIf cfg.broker {
+      description = "What the read-only door may ask of root";
+      wantedBy = [ "sockets.target" ];
+      listenStreams = [ "/run/breakglass/broker.sock" ];
+      socketConfig = {
+        SocketUser = "root";
+        SocketGroup = user;
+        SocketMode = "0660";
+        Accept = true;
+        MaxConnections = 8;
+      };
+    };
+    systemd.services."breakglass-broker@" = lib.mkIf cfg.broker {
+      description = "One request of the read-only door that needs privilege";
+      serviceConfig = {
+        ExecStart = "${guard}/bin/breakglass-guard broker --config /etc/breakglass/guard.toml";
+        StandardInput = "socket";
+        StandardOutput = "socket";
+        StandardError = "journal";
+        NoNewPrivileges = true;
+        ProtectSystem = "strict";
+        ProtectHome = true;
+        PrivateTmp = true;
+        UMask = "0077";
+        RuntimeMaxSec = 120;
+        TasksMax = 32;
+        MemoryMax = "768M";
+        OOMScoreAdjust = 500;
+      };
+    };
   };
 }

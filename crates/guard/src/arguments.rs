@@ -13,7 +13,7 @@ const DEFAULT_CONFIG: &str = "/etc/breakglass/guard.toml";
 pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [--label KEY]
        breakglass-guard diag [--config FILE] [--label KEY]
        breakglass-guard diag --explain REQUEST [--config FILE]
-       breakglass-guard install diag --key FILE [--label L] [--from ADDRESS,…] [--user NAME] [--root DIR]
+       breakglass-guard install diag --key FILE [--label L] [--from ADDRESS,…] [--user NAME] [--with-broker] [--root DIR]
        breakglass-guard uninstall diag [--keep-record] [--root DIR]
        breakglass-guard check [--config FILE] [--user NAME] [--json]
        breakglass-guard facts

@@ -1,4 +1,4 @@
-//! The guard's own side: its configuration, its program, its walls, its record.
+//! The guard's own side: its configuration, its program, its walls, its record, its broker.
 
 use super::Findings;
 use crate::diag::policy::DiagPolicy;
@@ -7,7 +7,7 @@ use crate::install::account::{self, Account};
 use crate::install::places;
 use crate::policy::{Policy, trusted_file};
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// Looks; gives whether there is a read-only door to look at further.
@@ -38,6 +38,7 @@ pub(super) fn look(config: &Path, user: &str, findings: &mut Findings) -> bool {
         if let Some(account) = &account {
             record(&policy.record_dir, account, findings);
             state(&policy.state_dir, account, findings);
+            broker(&diag, account, findings);
         }
     }
     true
@@ -141,5 +142,37 @@ fn state(directory: &Path, account: &Account, findings: &mut Findings) {
                 format!("`systemd-tmpfiles --create {}`, or run install again", places::TMPFILES),
             );
         }
+    }
+}
+
+fn broker(diag: &DiagPolicy, account: &Account, findings: &mut Findings) {
+    let Some(socket) = &diag.broker else {
+        findings
+            .fine("no broker: what needs privilege (container logs, firewall rules, disk health) says so");
+        return;
+    };
+    let shown = socket.display();
+    match fs::metadata(socket) {
+        Err(_) => findings.weak(
+            format!("the broker's socket {shown} is not there, so what needs privilege is refused"),
+            "`systemctl enable --now breakglass-broker.socket`, or take `broker` out of [diag]",
+        ),
+        Ok(metadata) if !metadata.file_type().is_socket() || metadata.uid() != 0 => {
+            findings.wrong(
+                format!("{shown} is no socket of root's: something else would answer as the broker"),
+                format!("remove it and start the broker's unit again; `ls -l {shown}`"),
+            );
+        }
+        Ok(metadata) if metadata.mode() & 0o002 != 0 => {
+            findings
+                .wrong(format!("everybody may reach the broker at {shown}"), format!("`chmod 660 {shown}`"));
+        }
+        Ok(metadata) if !may(account, &metadata, 2) => {
+            findings.wrong(
+                format!("{} may not reach the broker at {shown}", account.name),
+                format!("`chgrp {} {shown}`", account.name),
+            );
+        }
+        Ok(_) => findings.fine(format!("the broker listens at {shown}")),
     }
 }

@@ -61,11 +61,7 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
         Decision::Deny(refusal) => return refuse(&mut record, Ending::refused, refusal),
     };
 
-    // 4. What may forbid it now, though the grammar allows it: privilege that this account does not have, the key's
-    //    limits, and a kernel without walls.
-    if let Some(refusal) = unprivileged(&plan) {
-        return refuse(&mut record, Ending::refused, refusal);
-    }
+    // 4. What may forbid it now, though the grammar allows it: the key's limits, and a kernel without walls.
     let place = match limits::take(&policy.state_dir, &surroundings.user, &door.label, &diag.limits) {
         Ok(place) => place,
         Err(refusal) => return refuse(&mut record, Ending::busy, refusal),
@@ -161,20 +157,6 @@ impl Acted {
         });
         code
     }
-}
-
-/// What only root gets an answer to is not tried by anybody else: the program's own words would be about sockets and groups,
-/// and the way out of those would be a group that is root's equal.
-fn unprivileged(plan: &Plan) -> Option<Refusal> {
-    let Source::Program(program) = &plan.source else { return None };
-    program.needs.privilege.filter(|_| !rustix::process::geteuid().is_root())?;
-    run::place(program)?;
-    Some(Refusal {
-        rule: Rule::NoBroker,
-        reason: format!("`{}` answers to root alone, and no broker stands in for root on this host", program.name),
-        hint: "ask through the repair door, or see what the account may: `systemctl status`, `journalctl -u`, `ss`"
-            .to_owned(),
-    })
 }
 
 fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&str>) -> Acted {

@@ -61,11 +61,11 @@ pub(crate) struct Needs {
     pub(crate) netlink: bool,
     /// Sockets to other machines: `ping`, `dig`, `kubectl`.
     pub(crate) network: bool,
-    /// It only answers to root, or to a member of a group that is root's equal: the door refuses it to any other account.
+    /// It only answers to root, or to a member of a group that is root's equal: it goes through the broker.
     pub(crate) privilege: Option<Privilege>,
 }
 
-/// What the walls leave to a program that needs privilege, where the door's account is root.
+/// What the broker keeps for a program that needs privilege.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
     /// The firewall's rules: CAP_NET_ADMIN.
@@ -74,7 +74,7 @@ pub(crate) enum Privilege {
     Disks,
     /// The hypervisor's status: root's own files and sockets.
     Hypervisor,
-    /// A container engine: whoever may speak to it is root's equal.
+    /// A container engine: not run at all, asked by read requests of the broker's own.
     ContainerEngine,
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct DiagPolicy {
     pub(crate) resolvers: Vec<IpAddr>,
     /// kubectl's configuration, injected.
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// The broker's socket.
+    pub(crate) broker: Option<PathBuf>,
     pub(crate) limits: Limits,
     /// Off only by the configuration's own word.
     pub(crate) redaction_off: bool,

@@ -1,7 +1,7 @@
 //! `[diag]` in `guard.toml`: kept where it is, else added, and what was added can be taken out again.
 
 use super::files::{self, said};
-use super::places::CONFIG;
+use super::places::{BROKER_SOCKET, CONFIG};
 use super::steps::{Step, Steps};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,9 +11,13 @@ use std::path::Path;
 const BEGIN: &str = "\n# begin: written by `breakglass-guard install diag`\n";
 const END: &str = "# end: written by `breakglass-guard install diag`\n";
 
-/// What is written.
-const SECTION: &str = "# The read-only door; this header alone is complete. `deny = [\"/srv/private\"]` hides more, `[diag.sets]`\n\
-    # switches commands off, `[diag.limits]` bounds a request: see docs/ of breakglass.\n[diag]\n";
+fn section(with_broker: bool) -> String {
+    let broker = if with_broker { format!("broker = \"{BROKER_SOCKET}\"\n") } else { String::new() };
+    format!(
+        "# The read-only door; this header alone is complete. `deny = [\"/srv/private\"]` hides more, `[diag.sets]`\n\
+         # switches commands off, `[diag.limits]` bounds a request: see docs/ of breakglass.\n[diag]\n{broker}"
+    )
+}
 
 /// What stands there now: `None` where there is no file.
 ///
@@ -31,10 +35,11 @@ pub(super) fn present() -> Result<Option<String>, String> {
 ///
 /// # Errors
 /// A sentence; the file is as it was.
-pub(super) fn write(steps: &mut Steps, has_diag: bool) -> Result<(), String> {
+pub(super) fn write(steps: &mut Steps, has_diag: bool, with_broker: bool) -> Result<(), String> {
+    let section = section(with_broker);
     match present()? {
-        None => files::config(steps, CONFIG, SECTION.as_bytes()),
-        Some(text) if is_untouched(steps, &text) => files::config(steps, CONFIG, SECTION.as_bytes()),
+        None => files::config(steps, CONFIG, section.as_bytes()),
+        Some(text) if is_untouched(steps, &text) => files::config(steps, CONFIG, section.as_bytes()),
         Some(text) if !has_diag || text.contains(BEGIN) => {
             let kept = without_part(&text);
             let place = Path::new(CONFIG);
@@ -44,7 +49,7 @@ pub(super) fn write(steps: &mut Steps, has_diag: bool) -> Result<(), String> {
                 steps.note(Step::Mode(CONFIG.to_owned(), format!("{mode:o}")))?;
             }
             steps.note(Step::Part(CONFIG.to_owned()))?;
-            let text = format!("{kept}{BEGIN}{SECTION}{END}");
+            let text = format!("{kept}{BEGIN}{section}{END}");
             files::replace(place, text.as_bytes(), mode | 0o044, (0, gid))
         }
         Some(_) => Ok(()),

@@ -5,6 +5,7 @@
 //! there: wherever this is interrupted, sshd's configuration is sound, and install again or uninstall resolves the rest.
 
 pub(crate) mod account;
+mod broker;
 mod config;
 mod files;
 pub(crate) mod keys;
@@ -67,12 +68,18 @@ fn install(order: &Order) -> Result<String, String> {
     let account = account::make(&order.user, &mut steps)?;
     put_record(&mut steps, &account)?;
     files::passage(&mut steps, "/etc/breakglass")?;
-    config::write(&mut steps, has_diag)?;
+    config::write(&mut steps, has_diag, order.with_broker)?;
+    if order.with_broker {
+        told.extend(broker::install(&mut steps, &order.user, order.root.is_some())?);
+    }
     put_keys(order, &mut steps, &luggage.keys)?;
     sshd::put_in_place(&order.user, &mut steps)?;
     relabel();
     if order.root.is_none() {
         told.extend(sshd::reload().err());
+    }
+    if has_diag && order.with_broker && !has_broker() {
+        told.push(format!("{}: put `broker = \"{}\"` under [diag]", places::CONFIG, places::BROKER_SOCKET));
     }
     Ok(farewell(order, &luggage.keys, &told))
 }
@@ -187,6 +194,10 @@ fn put_keys(order: &Order, steps: &mut Steps, keys: &[Key]) -> Result<(), String
     files::directory(steps, places::KEYS, 0o755, ROOT)?;
     let have = fs::read_to_string(&path).unwrap_or_default();
     files::file(steps, &path, keys::merge(&have, keys, order.from.as_deref()).as_bytes(), 0o644)
+}
+
+fn has_broker() -> bool {
+    Policy::for_diag(Path::new(places::CONFIG)).is_ok_and(|(_, diag)| diag.broker.is_some())
 }
 
 /// Where SELinux is on, new files get the labels that the host's rules have for their places.

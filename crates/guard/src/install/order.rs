@@ -13,6 +13,7 @@ pub(crate) struct Order {
     pub(crate) label: Option<String>,
     pub(crate) from: Option<String>,
     pub(crate) user: String,
+    pub(crate) with_broker: bool,
     /// The root of an image that is being built.
     pub(crate) root: Option<PathBuf>,
     /// Of an undo: the record stays.
@@ -37,12 +38,17 @@ pub(crate) fn parse(undo: bool, words: &[OsString]) -> Result<Order, String> {
         label: None,
         from: None,
         user: places::USER.to_owned(),
+        with_broker: false,
         root: None,
         keep_record: false,
     };
     while let Some(word) = words.next() {
         let word = word?;
         match (word.as_str(), undo) {
+            ("--with-broker", false) => {
+                order.with_broker = true;
+                continue;
+            }
             ("--keep-record", true) => {
                 order.keep_record = true;
                 continue;
@@ -88,7 +94,9 @@ mod tests {
     fn reads_an_order() {
         let order = parse(
             false,
-            &words("diag --key /k.pub --label laptop --from 192.0.2.0/24 --user looks --root /i"),
+            &words(
+                "diag --key /k.pub --label laptop --from 192.0.2.0/24 --user looks --with-broker --root /i",
+            ),
         );
         let expected = Order {
             undo: false,
@@ -96,6 +104,7 @@ mod tests {
             label: Some("laptop".to_owned()),
             from: Some("192.0.2.0/24".to_owned()),
             user: "looks".to_owned(),
+            with_broker: true,
             root: Some("/i".into()),
             keep_record: false,
         };

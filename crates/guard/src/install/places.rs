@@ -22,6 +22,8 @@ pub(crate) const STATE: &str = "/run/breakglass-guard";
 pub(crate) const TMPFILES: &str = "/etc/tmpfiles.d/breakglass-diag.conf";
 /// Bounds of all that the account runs, where PAM applies them.
 pub(crate) const LIMITS: &str = "/etc/security/limits.d/breakglass-diag.conf";
+/// The broker's socket.
+pub(crate) const BROKER_SOCKET: &str = "/run/breakglass/broker.sock";
 /// The account, unless another name is asked for.
 pub(crate) const USER: &str = "breakglass-diag";
 

@@ -3,7 +3,7 @@
 use super::files::{prepared, said};
 use super::places::{DROP_IN, STEPS};
 use super::steps::{Step, Steps};
-use super::{Order, account, config, programs, sshd};
+use super::{Order, account, broker, config, programs, sshd};
 use breakglass_chain::digest;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -74,6 +74,10 @@ fn undo(step: &Step, steps: &Steps, order: &Order) -> Result<(), String> {
         }
         Step::Group(name) => account::remove_group(name),
         Step::User(name) => account::remove(name),
+        Step::Unit(name) => {
+            broker::switch_off(name);
+            Ok(())
+        }
     }
 }
 

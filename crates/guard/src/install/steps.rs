@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Record(String),
     Group(String),
     User(String),
+    /// A unit that was switched on.
+    Unit(String),
 }
 
 impl Step {
@@ -38,6 +40,7 @@ impl Step {
             Self::Record(path) => format!("record\t{path}"),
             Self::Group(name) => format!("group\t{name}"),
             Self::User(name) => format!("user\t{name}"),
+            Self::Unit(name) => format!("unit\t{name}"),
         }
     }
 
@@ -54,6 +57,7 @@ impl Step {
             "record" => Self::Record(value),
             "group" => Self::Group(value),
             "user" => Self::User(value),
+            "unit" => Self::Unit(value),
             _ => return None,
         })
     }

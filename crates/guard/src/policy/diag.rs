@@ -8,8 +8,18 @@ use crate::diag::tables::is_set;
 use std::net::IpAddr;
 use std::time::Duration;
 
-const DIAG: &[&str] =
-    &["sets", "command", "deny", "allow", "resolvers", "kubeconfig", "limits", "redact", "without_landlock"];
+const DIAG: &[&str] = &[
+    "sets",
+    "command",
+    "deny",
+    "allow",
+    "resolvers",
+    "kubeconfig",
+    "broker",
+    "limits",
+    "redact",
+    "without_landlock",
+];
 const COMMAND: &[&str] = &["name", "path", "flags", "options", "operands", "unix_sockets"];
 const LIMITS: &[&str] = &["deadline_seconds", "output_bytes", "memory_bytes", "per_minute", "at_a_time"];
 
@@ -26,6 +36,7 @@ pub(super) fn read(file: Section<'_>) -> Result<Option<DiagPolicy>, Fault> {
         denied: patterns(&section, "deny")?,
         allowed: patterns(&section, "allow")?,
         kubeconfig: section.path("kubeconfig")?,
+        broker: section.path("broker")?,
         redaction_off: !section.switch("redact", true)?,
         without_landlock: section.switch("without_landlock", false)?,
         limits: limits(&section)?,
@@ -165,7 +176,7 @@ mod tests {
         let policy = read("[diag]\n").unwrap();
         assert_eq!(policy.limits, Limits::default());
         assert!(!policy.redaction_off && !policy.without_landlock && policy.sets_off.is_empty());
-        assert!(policy.extra.is_empty() && policy.resolvers.is_empty());
+        assert!(policy.extra.is_empty() && policy.broker.is_none() && policy.resolvers.is_empty());
     }
 
     #[test]
@@ -173,7 +184,7 @@ mod tests {
         let policy = read(
             "[diag]\ndeny = [\"/srv/secret/**\"]\nallow = ['/srv/app/logs']\nredact = false\n\
              resolvers = [\"192.0.2.53\", \"2001:db8::53\"]\nkubeconfig = \"/etc/breakglass/kubeconfig\"\n\
-             without_landlock = true\n\
+             broker = \"/run/breakglass/broker.sock\"\nwithout_landlock = true\n\
              sets = { containers = false, network = true }\n\
              [diag.limits]\ndeadline_seconds = 5\noutput_bytes = 1_000_000\nmemory_bytes = 268435456\n\
              per_minute = 60\nat_a_time = 2\n\
@@ -187,6 +198,7 @@ mod tests {
         assert_eq!(policy.sets_off.iter().collect::<Vec<_>>(), ["containers"]);
         assert_eq!(policy.resolvers.len(), 2);
         assert_eq!(policy.kubeconfig.as_deref(), Some(Path::new("/etc/breakglass/kubeconfig")));
+        assert_eq!(policy.broker.as_deref(), Some(Path::new("/run/breakglass/broker.sock")));
         assert!(policy.redaction_off && policy.without_landlock);
         let limits = Limits {
             deadline: Duration::from_secs(5),
@@ -220,7 +232,7 @@ mod tests {
             ("[diag]\n\ndeny = [\"srv\"]".to_owned(), 3, "absolute"),
             ("[diag]\ndeny = [\"/srv/../etc\"]".to_owned(), 2, "`..`"),
             ("[diag]\nresolvers = [\"dns.example\"]".to_owned(), 2, "dns.example"),
-            ("[diag]\nkubeconfig = \"run/x\"".to_owned(), 2, "absolute"),
+            ("[diag]\nbroker = \"run/x\"".to_owned(), 2, "absolute"),
             ("[diag]\n[diag.limits]\nper_minute = 0".to_owned(), 3, "from 1 to"),
             ("[diag]\n[diag.limits]\nper_second = 1".to_owned(), 3, "per_minute"),
             ("[diag]\n[diag.sets]\ncontainers = \"off\"".to_owned(), 3, "true (on) or false (off)"),

@@ -54,6 +54,20 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
         "sed -i '/redact = false/d' /etc/breakglass/guard.toml",
     ),
     (
+        "echo 'broker = \"/run/b.sock\"' >> /etc/breakglass/guard.toml",
+        "weak",
+        "/run/b.sock is not there",
+        "systemctl enable",
+        "sed -i '/^broker/d' /etc/breakglass/guard.toml",
+    ),
+    (
+        "echo 'broker = \"/run/b.sock\"' >> /etc/breakglass/guard.toml; touch /run/b.sock",
+        "wrong",
+        "is no socket of root's",
+        "remove it",
+        "sed -i '/^broker/d' /etc/breakglass/guard.toml; rm /run/b.sock",
+    ),
+    (
         "chmod 777 /usr/local/lib/breakglass/breakglass-guard",
         "wrong",
         "breakglass-guard may be written to by others",
@@ -104,7 +118,7 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
         "gpasswd -d",
         "gpasswd -d U docker",
     ),
-    ("usermod -aG disk U", "wrong", "in the group `disk`", "gpasswd", "gpasswd -d U disk"),
+    ("usermod -aG disk U", "wrong", "in the group `disk`", "broker", "gpasswd -d U disk"),
     ("usermod -aG sudo U", "wrong", "in the group `sudo`", "", "gpasswd -d U sudo"),
     ("usermod -aG shadow U", "wrong", "in the group `shadow`", "", "gpasswd -d U shadow"),
     (

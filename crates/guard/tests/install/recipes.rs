@@ -18,9 +18,11 @@ fn lines(text: &str) -> Vec<String> {
 #[test]
 fn the_systemd_recipe_has_the_files_that_install_writes() {
     let host = Host::new();
-    host.installed(&[]);
+    host.installed(&["--with-broker"]);
     for (recipe, written) in [
         ("systemd/00-breakglass-diag.conf", "/etc/ssh/sshd_config.d/00-breakglass-diag.conf"),
+        ("systemd/breakglass-broker.socket", "/etc/systemd/system/breakglass-broker.socket"),
+        ("systemd/breakglass-broker@.service", "/etc/systemd/system/breakglass-broker@.service"),
         ("systemd/tmpfiles.conf", "/etc/tmpfiles.d/breakglass-diag.conf"),
         ("systemd/limits.conf", "/etc/security/limits.d/breakglass-diag.conf"),
         ("systemd/guard.toml", "/etc/breakglass/guard.toml"),
@@ -55,5 +57,26 @@ fn the_nixos_module_parses() {
         Err(_) => eprintln!(
             "LEFT OUT: nix-instantiate is not here (`apt-get install nix-bin`), the module was not parsed"
         ),
+    }
+}
+
+#[test]
+fn the_units_are_understood_by_systemd() {
+    let scratch = tempfile::tempdir().unwrap();
+    for unit in ["breakglass-broker.socket", "breakglass-broker@.service"] {
+        let text = std::fs::read_to_string(deploy("systemd").join(unit)).unwrap();
+        // Its program is not on this host.
+        let text = text
+            .replace("/usr/local/lib/breakglass/breakglass-guard", env!("CARGO_BIN_EXE_breakglass-guard"));
+        std::fs::write(scratch.path().join(unit), text).unwrap();
+    }
+    let units =
+        [scratch.path().join("breakglass-broker.socket"), scratch.path().join("breakglass-broker@.service")];
+    match Command::new("systemd-analyze").arg("verify").args(&units).output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!said.contains("breakglass-broker"), "{said}");
+        }
+        Err(_) => eprintln!("LEFT OUT: systemd-analyze is not here, the units were not verified"),
     }
 }

@@ -151,7 +151,7 @@ fn a_configuration_that_is_there_is_kept_and_comes_back_byte_for_byte() {
         fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(config.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
         let before = host.tree();
-        host.installed(&[]);
+        host.installed(&["--with-broker"]);
         host.installed(&[]);
         let now = fs::read_to_string(&config).unwrap();
         assert!(now.starts_with(text), "{now}");

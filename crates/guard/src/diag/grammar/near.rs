@@ -5,7 +5,7 @@ use super::{Command, lines};
 
 /// What people type that this door has under another name, or not at all for a reason.
 const INSTEAD: &[(&str, &str)] = &[
-    ("sudo doas run0 pkexec su", "leave it out: a look has the rights of its own account"),
+    ("sudo doas run0 pkexec su", "leave it out: what needs privilege goes through the broker by itself"),
     ("lsof fuser netstat", "ask `ss -tulpn` or `ss -tnp`"),
     ("ifconfig", "ask `ip addr` or `ip -s link`"),
     ("route arp brctl bridge ethtool", "ask `ip route`, `ip neigh` or `ip -d link`"),
