@@ -46,7 +46,7 @@ const SELDOM: &[(&str, &str)] = &[
         "/etc/systemd/system /etc/systemd/system.control /run/systemd/system /run/systemd/system.control \
          /run/systemd/generator /run/systemd/generator.early /run/systemd/generator.late /run/systemd/transient \
          /run/systemd/sessions /run/systemd/users /run/systemd/seats /run/systemd/machines /run/systemd/resolve \
-         /run/systemd/netif /run/current-system /etc/static",
+         /run/systemd/netif",
     ),
     ("last who uptime lastlog", "/var/log/wtmp /var/log/lastlog /var/lib/wtmpdb /var/lib/lastlog /run/systemd/sessions"),
     ("dpkg dpkg-query", "/var/lib/dpkg /etc/dpkg"),
@@ -56,7 +56,7 @@ const SELDOM: &[(&str, &str)] = &[
     ("iostat mpstat sar pidstat", "/etc/sysstat"),
     ("btrfs", "/sys/fs/btrfs"),
     ("kubectl", "/etc/ssl/certs /etc/pki/tls/certs /etc/ca-certificates"),
-    ("nixos-version", "/run/current-system /etc/static"),
+    
     ("zpool zfs", "/sys/module/zfs /proc/spl /etc/hostid"),
 ];
 
