@@ -53,6 +53,14 @@ impl Run<'_> {
             (Err(message), ..) => return self.complain(&message, 1),
             _ => return self.complain("expected a positive number for -mindepth or -maxdepth", 1),
         };
+        for given in parsed.options.iter().filter(|it| matches!(it.name, "-path" | "-ipath" | "-wholename")) {
+            // A question after what stands below a denied place, however it is asked.
+            let asked = given.value.as_deref().unwrap_or_default();
+            let plain = asked.find(['*', '?', '[', '\\']).and_then(|at| asked.get(..at)).unwrap_or(asked);
+            if let Err(trouble) = self.places.judge(plain.as_bytes()) {
+                return self.trouble(&shown(plain.as_bytes()), trouble, 1);
+            }
+        }
         let mut walk = Walk {
             expression,
             least,

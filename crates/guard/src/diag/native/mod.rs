@@ -69,7 +69,7 @@ pub(crate) fn read(
     sink: &mut dyn Sink,
     errors: &mut dyn FnMut(&str),
 ) -> u8 {
-    let mut run = Run::new(parsed, Places { policy }, sink, errors);
+    let mut run = Run::new(parsed, Places::new(policy), sink, errors);
     match parsed.command {
         "cat" => run.cat(),
         "head" => run.ends(ends::head, false),
@@ -121,4 +121,4 @@ fn refusal(reason: String) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -83,7 +83,7 @@ impl Sink for Redact {
     }
 
     fn end(&mut self) -> Option<u8> {
-        let Some(stream) = self.stream.take() else { return None };
+        let stream = self.stream.take()?;
         self.out.clear();
         match stream.finish(&mut self.out) {
             Ok(()) => {

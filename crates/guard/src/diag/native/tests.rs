@@ -1,6 +1,6 @@
 //! Every reader and filter against the real tool on this machine: the same bytes and the same exit code.
 
-mod command_line;
+pub(in crate::diag) mod command_line;
 mod fixtures;
 
 use super::sink::{Flow, Sink};
@@ -36,7 +36,7 @@ impl Sink for Kept {
 }
 
 /// What a reader prints, says and ends with.
-pub(super) fn read(line: &str, policy: &DiagPolicy) -> (Vec<u8>, Vec<String>, u8) {
+pub(in crate::diag) fn read(line: &str, policy: &DiagPolicy) -> (Vec<u8>, Vec<String>, u8) {
     let mut kept = Kept::default();
     let mut said = Vec::new();
     let parsed = parsed(line);
@@ -116,10 +116,12 @@ fn ls_stat_and_find_print_as_the_real_ones() {
 #[test]
 fn the_filters_print_as_the_real_ones_wherever_the_text_is_cut() {
     let fixtures = Fixtures::new();
-    let inputs = ["log", "words", "table", "blanks", "no-end", "crlf", "empty", "numbers", "bytes"];
+    let all = ["words", "table", "no-end", "log", "blanks", "crlf", "empty", "numbers", "bytes"];
+    let full = std::env::var_os("BREAKGLASS_FULL").is_some();
     let mut wrong = Vec::new();
-    for line in include_str!("tests/filters.txt").lines().filter(|line| !line.trim().is_empty()) {
-        for input in inputs {
+    for (at, line) in include_str!("tests/filters.txt").lines().enumerate() {
+        // In an ordinary run three of the inputs, and of the others one in turn.
+        for (_, input) in all.iter().enumerate().filter(|(it, _)| full || *it < 3 || *it == 3 + at % 6) {
             let path = fixtures.path().join(input);
             let (expected, error, expected_code) = real(line, path.to_str());
             let content = std::fs::read(&path).unwrap();

@@ -2,7 +2,7 @@
 
 use super::cat::Cat;
 use super::count::{Counts, Shown, Wc};
-use super::ends::{self, Extent};
+use super::ends::Extent;
 use super::files::{Run, shown};
 use super::grep::Grep;
 use super::lines::Lines;

@@ -19,6 +19,8 @@ use rustix::fs::{
     readlinkat, statx,
 };
 use rustix::io::Errno;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -26,6 +28,9 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Names of one directory that are held at most; beyond, the listing says that it is cut.
 pub(crate) const MOST_ENTRIES: usize = 200_000;
+
+/// Verdicts that are remembered.
+const MOST_JUDGED: usize = 8;
 
 /// What package managers and boot loaders fill: there files with several names are common, all of them public.
 const MANAGED: &str = "usr nix/store gnu/store bin sbin lib lib64 boot snap";
@@ -68,9 +73,10 @@ pub(crate) enum Last {
 }
 
 /// Judges by one policy.
-#[derive(Clone, Copy)]
 pub(crate) struct Places<'policy> {
     pub(crate) policy: &'policy DiagPolicy,
+    /// The last paths and what was found of them: on its way each is judged two or three times.
+    judged: RefCell<VecDeque<(Vec<u8>, Option<&'static str>)>>,
 }
 
 /// Something that was opened, unread, and that nothing denies.
@@ -87,7 +93,11 @@ pub(crate) struct Entry {
     pub(crate) kind: FileType,
 }
 
-impl Places<'_> {
+impl<'policy> Places<'policy> {
+    pub(crate) fn new(policy: &'policy DiagPolicy) -> Self {
+        Self { policy, judged: RefCell::default() }
+    }
+
     /// Opens what an absolute path leads to.
     ///
     /// # Errors
@@ -173,7 +183,15 @@ impl Places<'_> {
     /// # Errors
     /// `Denied`, with the reason.
     pub(crate) fn judge(&self, path: &[u8]) -> Result<(), Trouble> {
-        denied(self.policy, path).map_or(Ok(()), |why| Err(Trouble::Denied(why)))
+        let mut judged = self.judged.borrow_mut();
+        let known = judged.iter().find(|(before, _)| before == path).map(|(_, why)| *why);
+        let why = known.unwrap_or_else(|| {
+            let why = denied(self.policy, path);
+            judged.truncate(MOST_JUDGED - 1);
+            judged.push_front((path.to_vec(), why));
+            why
+        });
+        why.map_or(Ok(()), |why| Err(Trouble::Denied(why)))
     }
 
     /// Opens for reading what was opened before, and that very thing.
@@ -199,6 +217,9 @@ impl Places<'_> {
         } else if stat.stx_nlink > 1 && !(stat.stx_uid == 0 && managed(path)) {
             return Err(Trouble::SeveralNames);
         }
+        if stat.stx_nlink == 1 {
+            self.settled(opened_before)?;
+        }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         // The one magic link that is ever followed: the guard's own, to what it has just judged.
         let fd = rustix::fs::open(own(opened_before.fd.as_raw_fd()), flags, Mode::empty())?;
@@ -207,6 +228,37 @@ impl Places<'_> {
             return Err(Trouble::Denied("it changed while it was opened"));
         }
         Ok(File::from(fd))
+    }
+
+    /// Waits until no rename or removal is under way in the directory of a file that had one name, and looks again. While
+    /// one name of a file takes another's place, the kernel has counted the name off but still shows it: for that moment
+    /// an alias of a secret looks like a file of its own. The directory is locked meanwhile, and a look-up of a name that
+    /// was never asked for waits for that lock.
+    fn settled(&self, opened: &Opened) -> Result<(), Trouble> {
+        const CHANGED: Trouble = Trouble::Denied("it changed while it was opened");
+        let path = opened.path();
+        let slash = path.iter().rposition(|byte| *byte == b'/').ok_or(CHANGED)?;
+        let (parent, name) =
+            (path.get(..slash).unwrap_or_default(), path.get(slash + 1..).unwrap_or_default());
+        let parent = if parent.is_empty() { b"/" } else { parent };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let plain = ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+        let directory = openat2(CWD, OsStr::from_bytes(parent), flags, Mode::empty(), plain)?;
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let never = format!(".breakglass-{}-{}-{}", std::process::id(), now.tv_sec, now.tv_nsec);
+        let entry = |name: &OsStr| statx(&directory, name, AtFlags::SYMLINK_NOFOLLOW, wanted());
+        if entry(OsStr::new(&never)).is_ok()
+            || identity(&entry(OsStr::from_bytes(name))?) != identity(&opened.stat)
+        {
+            return Err(CHANGED);
+        }
+        let again = readlinkat(CWD, own(opened.fd.as_raw_fd()), Vec::new())?.into_bytes();
+        let stat = look(opened.fd.as_fd())?;
+        match (again == path, stat.stx_nlink) {
+            (true, 1) => Ok(()),
+            (true, 2..) => Err(Trouble::SeveralNames),
+            _ => Err(CHANGED),
+        }
     }
 }
 
