@@ -2,10 +2,8 @@
 //!
 //! It touches no file: what a path leads to is judged again when it is opened.
 
-mod explain;
+pub(crate) mod explain;
 mod extra;
-
-pub(crate) use explain::explain;
 
 use super::grammar::scan::scan;
 use super::grammar::{Command, Draft, Role, near};

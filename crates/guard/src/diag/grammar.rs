@@ -20,6 +20,7 @@
 //! an optional `@VERB`. The kinds are in `value.rs`.
 
 pub(super) mod near;
+mod rules;
 pub(super) mod scan;
 pub(super) mod shape;
 pub(super) mod value;

@@ -116,7 +116,7 @@ fn bytes_and_lengths_have_their_rules() {
     let long = "a".repeat(LONGEST_REQUEST + 1);
     let word = "a".repeat(LONGEST_WORD + 1);
     let words = "a ".repeat(MOST_WORDS + 1);
-    let stages = vec!["a"; MOST_STAGES + 1].join("|");
+    let stages = ["a"; MOST_STAGES + 1].join("|");
     for (request, rule) in [
         (&b""[..], Rule::NoRequest),
         (b"   ", Rule::NoRequest),

@@ -5,6 +5,7 @@ mod cells;
 mod own;
 mod properties;
 
+use super::explain::explain;
 use super::*;
 use crate::diag::grammar::shape;
 use breakglass_redact::Shape;

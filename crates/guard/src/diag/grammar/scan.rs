@@ -42,7 +42,7 @@ pub(crate) fn scan(
     };
     scan.all()?;
     let mut draft = scan.draft;
-    rules(&mut draft)?;
+    super::rules::apply(&mut draft)?;
     if let Some(last) = command.last {
         last(&mut draft, policy)?;
     }
@@ -117,11 +117,8 @@ impl<'words> Scan<'_, 'words> {
 
     /// An option that is the whole word; one without a dash only once the verb is whole.
     fn exact(&self, text: &str) -> Option<Row> {
-        if text.starts_with(['-', '+']) {
-            return self.row(text);
-        }
-        let may_be_keyword = self.draft.command.style == Style::Words && self.extension(text).is_none();
-        may_be_keyword.then(|| self.row(text)).flatten()
+        let may_be_option = text.starts_with(['-', '+']) || self.extension(text).is_none();
+        may_be_option.then(|| self.row(text)).flatten()
     }
 
     fn following(&mut self, option: &str) -> Result<Word, Refusal> {
@@ -406,49 +403,4 @@ fn amount(item: &'static str, has_pattern: bool) -> (&'static str, usize, usize)
         Some("!") if has_pattern => (kind, 0, 0),
         _ => (kind, 1, 1),
     }
-}
-
-/// Carries out the command's rules: what is added, what is needed, what does not go together.
-fn rules(draft: &mut Draft) -> Result<(), Refusal> {
-    for line in lines(draft.command.rules) {
-        let (line, only) = match line.split_once(' ') {
-            Some((verb, rest)) if verb.starts_with('@') => (rest, verb.get(1..)),
-            _ => (line, None),
-        };
-        if only.is_some_and(|only| !only.split(',').any(|verb| draft.verb_is(verb))) {
-            continue;
-        }
-        let (rule, said) = line.split_once(": ").unwrap_or((line, ""));
-        let refusal = || Refusal {
-            rule: Rule::Option,
-            reason: format!("`{}` {}", draft.name, said.split("; ").next().unwrap_or_default()),
-            hint: said.split_once("; ").map_or("ask for less", |(_, hint)| hint).to_owned(),
-        };
-        let any = |names: &str| names.split_ascii_whitespace().any(|name| draft.has(name));
-        match rule.split_once(' ') {
-            Some(("need", names)) if !any(names) => return Err(refusal()),
-            Some(("not", names)) => {
-                let (these, those) = names.split_once(" with ").unwrap_or((names, names));
-                if any(these) && any(those) {
-                    return Err(refusal());
-                }
-            }
-            Some(("add", names)) => {
-                let (added, unless) = names.split_once(" unless ").unwrap_or((names, ""));
-                if any(unless) {
-                    continue;
-                }
-                let (name, value) = match added.split_once('=') {
-                    Some((name, value)) => (name, Some(value.to_owned())),
-                    None => (added, None),
-                };
-                draft.options.push(Given { name, value });
-                if !said.is_empty() {
-                    draft.notes.push(said.to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

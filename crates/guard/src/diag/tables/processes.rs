@@ -2,11 +2,18 @@
 
 use crate::diag::grammar::{Command, PROGRAM};
 
+/// What is said of a process: everything but its environment.
+macro_rules! fields {
+    () => {
+        "pid|ppid|pgid|pgrp|sid|sess|tid|lwp|spid|tty|tt|tname|user|uname|euser|ruser|uid|euid|ruid|group|egroup|gid|egid|%cpu|pcpu|c|%mem|pmem|rss|rssize|rsz|sz|vsz|vsize|size|drs|trs|stat|state|s|start|stime|lstart|start_time|bsdstart|etime|etimes|time|cputime|cputimes|times|bsdtime|cmd|command|args|comm|ucmd|ucomm|fname|wchan|nwchan|ni|nice|pri|priority|opri|rtprio|psr|cpuid|nlwp|thcount|cls|class|policy|sched|f|flag|flags|maj_flt|majflt|min_flt|minflt|cgroup|cgroupname|unit|uunit|slice|lsession|machine|oom|oomadj|pss|uss|label|numa|pending|blocked|caught|ignored|lxc"
+    };
+}
+
 pub(crate) const COMMANDS: &[Command] = &[
     Command {
         names: "ps",
         set: "processes",
-        rows: &["
+        rows: &[concat!("
             -A -e
             -a
             -d
@@ -22,7 +29,7 @@ pub(crate) const COMMANDS: &[Command] = &[
             -y
             -M
             -c
-            aux -aux
+            -aux %aux
             --forest
             --headers
             --no-headers --no-heading
@@ -37,9 +44,11 @@ pub(crate) const COMMANDS: &[Command] = &[
             -s --sid = pids
             -t --tty = word
             --cols --columns --width = count(10-4000)
-            -o --format = fields(pid|ppid|pgid|pgrp|sid|sess|tid|lwp|spid|tty|tt|tname|user|uname|euser|ruser|uid|euid|ruid|group|egroup|gid|egid|%cpu|pcpu|c|%mem|pmem|rss|rssize|rsz|sz|vsz|vsize|size|drs|trs|stat|state|s|start|stime|lstart|start_time|bsdstart|etime|etimes|time|cputime|cputimes|times|bsdtime|cmd|command|args|comm|ucmd|ucomm|fname|wchan|nwchan|ni|nice|pri|priority|opri|rtprio|psr|cpuid|nlwp|thcount|cls|class|policy|sched|f|flag|flags|maj_flt|majflt|min_flt|minflt|cgroup|cgroupname|unit|uunit|slice|lsession|machine|oom|oomadj|pss|uss|label|numa|pending|blocked|caught|ignored|lxc)
+            -o --format = fields(", fields!(), ")
+            axo axfo = fields(", fields!(), ")
+            -axo = fields(", fields!(), ") %axo
             --sort = fields(pid|ppid|pgid|sid|user|uid|group|gid|%cpu|pcpu|c|%mem|pmem|rss|rssize|vsz|vsize|size|sz|stat|state|s|start|start_time|stime|lstart|etime|etimes|time|cputime|cmd|comm|args|ni|nice|pri|nlwp|thcount|tty|psr|maj_flt|min_flt|oom)
-        "],
+        ")],
         verbs: ": bsd? / pids",
         ..PROGRAM
     },

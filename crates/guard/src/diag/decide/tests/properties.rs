@@ -6,9 +6,9 @@ use super::*;
 fn inside_its_table(request: &str, program: &Program) {
     let (command, _) = tables::find(&program.name, false).unwrap();
     let lead: Vec<&str> = command.lead.split_ascii_whitespace().collect();
-    let mut arguments = program.arguments.iter().map(String::as_str).skip(lead.len());
+    let arguments = program.arguments.iter().map(String::as_str).skip(lead.len());
     let mut values = 0;
-    while let Some(argument) = arguments.next() {
+    for argument in arguments {
         if values > 0 {
             values -= 1;
             continue;

@@ -18,8 +18,7 @@ pub(super) fn all_of(text: &str, separators: &[char], known: &str, marked: bool)
     let mut count = 0;
     text.split(separators).all(|element| {
         count += 1;
-        let element =
-            if marked { element.trim_start_matches(['+', '-']).trim_end_matches('=') } else { element };
+        let element = if marked { unmarked(element) } else { element };
         count <= 64 && known.split('|').any(|it| it == element)
     })
 }
