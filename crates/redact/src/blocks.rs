@@ -9,21 +9,27 @@ use crate::scan::Setting;
 /// Lines of others between those of a private key, as a busy log has them, before it is taken for cut off.
 const STRAYS: u8 = 8;
 
-/// What is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Open {
-    #[default]
-    Nothing,
-    /// A private key; so many lines in a row were not its own, and so many words stood before its first line.
-    Key { strays: u8, words: usize },
-    /// The lines below a name that promises a secret, deeper than it.
-    Block { indent: usize, first: bool, scalar: bool },
+/// A private key that is open: so many lines in a row were not its own, and so many words stood before its first line.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    strays: u8,
+    words: usize,
 }
 
-/// Reads line after line.
+/// The lines below a name that promises a secret, deeper than it.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    indent: usize,
+    first: bool,
+    scalar: bool,
+}
+
+/// Reads line after line. What it remembers of a line is what that looks like without its secrets, so that a second reader
+/// remembers the same.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    open: Open,
+    key: Option<Key>,
+    block: Option<Block>,
     public: bool,
     /// Lines for which `value:` is still the one of a `name:` above.
     named: u8,
@@ -32,20 +38,11 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Takes a whole line and appends what may be shown of it, with its line feed if it has one.
     pub(crate) fn line(&mut self, text: &[u8], feed: bool, out: &mut Vec<u8>) {
-        let shown = match self.open {
-            Open::Nothing => text,
-            Open::Key { strays, words } => match self.key_line(text, strays, words) {
-                Some(shown) => shown,
-                None => return,
-            },
-            Open::Block { .. } => match self.block_line(text, out) {
-                Some(shown) => shown,
-                None => {
-                    return;
-                }
-            },
-        };
-        self.ordinary(shown, out);
+        let Some(text) = self.key_line(text) else { return };
+        if self.block_line(text, out) {
+            return;
+        }
+        self.ordinary(text, out);
         if feed {
             out.push(b'\n');
         }
@@ -54,60 +51,57 @@ impl Blocks {
     /// A line outside of everything, or of another program between those of a key.
     fn ordinary(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let setting = Setting { arguments: false, public: self.public, named: self.named > 0 };
+        let mark = out.len();
         let read = line::redact(text, setting, out);
-        self.public = read.outlook.public || self.public && find(text, 0, b"END ").is_none();
+        let shown = rest(out, mark);
+        self.public = read.outlook.public || self.public && find(shown, 0, b"END ").is_none();
         self.named = match read.outlook.named {
             Some(true) => 3,
             Some(false) => 0,
             None => self.named.saturating_sub(1),
         };
+        self.block = opening(shown);
         if read.open_key {
             let before = find(text, 0, b"----").unwrap_or(0);
-            self.open = Open::Key { strays: 0, words: words(part(text, 0, before)) };
-        } else if self.open == Open::Nothing {
-            self.open = opening(text);
+            self.key = Some(Key { strays: 0, words: words(part(text, 0, before)) });
         }
     }
 
-    /// A line while a private key is open: `None` where it belongs to the key, else what may be shown of it.
-    fn key_line<'a>(&mut self, text: &'a [u8], strays: u8, words: usize) -> Option<&'a [u8]> {
+    /// A line while a private key may be open: `None` where it belongs to the key, else what may be shown of it.
+    fn key_line<'a>(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let Some(Key { strays, words }) = self.key else { return Some(text) };
         if let Some(end) = find(text, 0, b"----END ").or_else(|| find(text, 0, b"---- END ")) {
             let close = find(text, end.saturating_add(6), b"----").unwrap_or(text.len());
-            self.open = Open::Nothing;
+            self.key = None;
             let tail = rest(text, run(text, close, |byte| byte == b'-'));
             return (!tail.iter().all(|byte| is_blank(*byte))).then_some(tail);
         }
         if find(text, 0, b"----BEGIN ").is_none() && is_key_material(text, words) {
-            self.open = Open::Key { strays: 0, words };
+            self.key = Some(Key { strays: 0, words });
             return None;
         }
-        self.open = if strays >= STRAYS {
-            Open::Nothing
-        } else {
-            Open::Key { strays: strays.saturating_add(1), words }
-        };
+        self.key = (strays < STRAYS).then_some(Key { strays: strays.saturating_add(1), words });
         Some(text)
     }
 
-    /// A line below a name that promises a secret: `None` where it is the secret.
-    fn block_line<'a>(&mut self, text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-        let Open::Block { indent, first, scalar } = self.open else { return Some(text) };
+    /// A line that may stand below a name that promises a secret: whether it is the secret.
+    fn block_line(&mut self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(Block { indent, first, scalar }) = self.block else { return false };
         let blank = text.iter().all(|byte| is_blank(*byte));
         let own = run(text, 0, is_blank);
         let item = at(text, own) == b'-' && at(text, own.saturating_add(1)) == b' ';
         let inside = blank || own > indent || item && own == indent && !scalar;
         if !inside || !scalar && !blank && !is_value(text, own, item) {
-            self.open = Open::Nothing;
-            return Some(text);
+            self.block = None;
+            return false;
         }
         if first && !blank {
-            self.open = Open::Block { indent, first: false, scalar };
-            let start = content_start(text);
-            out.extend_from_slice(part(text, 0, start));
+            self.block = Some(Block { indent, first: false, scalar });
+            out.extend_from_slice(part(text, 0, content_start(text)));
             marker::write(marker::SECRET, out);
             out.push(b'\n');
         }
-        None
+        true
     }
 }
 
@@ -124,14 +118,14 @@ fn is_value(text: &[u8], own: usize, item: bool) -> bool {
 }
 
 /// `password: |`, or `password:` with nothing after it.
-fn opening(text: &[u8]) -> Open {
+fn opening(text: &[u8]) -> Option<Block> {
     let start = content_start(text);
     let quoted = usize::from(matches!(at(text, start), b'"' | b'\''));
     let name_start = start.saturating_add(quoted);
     let name_end = run(text, name_start, is_ident);
     let colon = name_end.saturating_add(quoted);
     if at(text, colon) != b':' || name_end == name_start {
-        return Open::Nothing;
+        return None;
     }
     let value = skip_blanks(text, colon.saturating_add(1));
     let head = rest(text, value);
@@ -148,16 +142,8 @@ fn opening(text: &[u8]) -> Open {
                     || name.ends_with(b"_key")
                     || name.ends_with(b".pem") && !name.ends_with(b"cert.pem"))
     };
-    // A bare name at the margin is a prompt or a program's more often than a list's.
-    if (scalar || bare && indent + usize::from(quoted) > 0 || bare) && strong() {
-        Open::Block {
-            indent: if scalar { indent } else { start.min(indent.max(start)) },
-            first: true,
-            scalar,
-        }
-    } else {
-        Open::Nothing
-    }
+    let indent = if scalar { indent } else { start };
+    ((scalar || bare) && strong()).then_some(Block { indent, first: true, scalar })
 }
 
 /// Whether a line is one of a private key: base64 after at most as many words as stood before the key's first line.

@@ -134,7 +134,8 @@ impl Reader<'_> {
             self.blanks();
             self.sign(b':', "a member has no colon")?;
             self.blanks();
-            self.path.push(key);
+            // What it will be called the next time.
+            self.path.push(shown);
             let decided = self.policy.member(&self.path);
             let before = self.out.len();
             self.value()?;
@@ -279,7 +280,7 @@ fn member_called_name(source: &[u8], start: usize) -> Option<Vec<u8>> {
             scalar(source, here).ok().unwrap_or(usize::MAX)
         };
         if plain && key.eq_ignore_ascii_case(b"name") {
-            found = Some(string(source, here).ok()?.0);
+            found = Some(crate::text(&string(source, here).ok()?.0));
         }
         if found.is_some() || end == usize::MAX {
             return found;

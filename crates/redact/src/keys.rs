@@ -335,14 +335,17 @@ impl Plain {
     }
 
     fn ends_with(&self, suffix: &str, word: bool) -> bool {
-        self.bytes().ends_with(suffix.as_bytes())
-            && (!word || self.starts >> self.len.saturating_sub(suffix.len()) & 1 == 1)
+        // Compared here before anything is called: tables are searched for every name.
+        self.bytes().last() == suffix.as_bytes().last()
+            && self.bytes().ends_with(suffix.as_bytes())
+            && (!word || (self.starts >> self.len.saturating_sub(suffix.len())) & 1 == 1)
     }
 }
 
-/// How the rows and tails end, so that nearly every name is passed over at once.
-const ENDINGS: Pairs = {
+/// How the rows and tails end: their last two letters, and the last with the third from behind.
+const ENDINGS: (Pairs, Pairs) = {
     let mut pairs = Pairs::NONE.with(b'_', b'b').with(b'-', b'b');
+    let mut thirds = Pairs::NONE;
     let mut row = 0;
     while row < KEYS.len() + TAILS.len() {
         #[expect(
@@ -355,21 +358,35 @@ const ENDINGS: Pairs = {
             if name.len() > 1 {
                 pairs = pairs.with(name[name.len() - 2], name[name.len() - 1]);
             }
+            if name.len() > 2 {
+                thirds = thirds.with(name[name.len() - 3], name[name.len() - 1]);
+            } else {
+                // Any word may stand before a short one: `dbPw`.
+                let mut letter = b'a';
+                while letter <= b'z' {
+                    thirds = thirds.with(letter, name[name.len() - 1]);
+                    letter += 1;
+                }
+            }
         }
         row += 1;
     }
-    pairs
+    (pairs, thirds)
 };
 
 /// What a name promises, if anything.
 pub(crate) fn classify(name: &[u8]) -> Option<Key> {
     let end = name.iter().rposition(|byte| byte.is_ascii_alphabetic())?;
+    let third = end.checked_sub(2).map_or(b'_', |third| at(name, third));
+    if !ENDINGS.1.may_have(third, at(name, end)) && third.is_ascii_alphabetic() {
+        return None;
+    }
     // `password2`, `token_3`; not a library's version.
     let number = name.get(end.saturating_add(1)..).unwrap_or_default();
     if number.len() > 4 || number.iter().filter(|byte| !byte.is_ascii_digit()).count() > 1 {
         return None;
     }
-    if !ENDINGS.may_have(before(name, end), at(name, end)) {
+    if !ENDINGS.0.may_have(before(name, end), at(name, end)) {
         return None;
     }
     let mut plain = Plain::of(name);
@@ -384,12 +401,14 @@ pub(crate) fn classify(name: &[u8]) -> Option<Key> {
 
 /// `Some(None)`: a name that is known to be none.
 fn look_up(plain: &Plain) -> Option<Option<Key>> {
-    let last = *plain.bytes().last()?;
-    if NONE.iter().any(|none| plain.ends_with(none, false)) {
-        return Some(None);
-    }
-    KEYS.iter()
-        .filter(|row| row.0.as_bytes().last() == Some(&last) && plain.ends_with(row.0, row.1))
-        .max_by_key(|row| row.0.len())
-        .map(|row| Some(Key { weight: row.2, kind: row.3 }))
+    let name = plain.bytes();
+    let second = before(name, name.len().saturating_sub(1));
+    let may_end = |row: &&Row| before(row.0.as_bytes(), row.0.len().saturating_sub(1)) == second;
+    let row = KEYS
+        .iter()
+        .filter(may_end)
+        .filter(|row| plain.ends_with(row.0, row.1))
+        .max_by_key(|row| row.0.len())?;
+    let none = NONE.iter().any(|none| plain.ends_with(none, false));
+    Some((!none).then_some(Key { weight: row.2, kind: row.3 }))
 }

@@ -29,7 +29,7 @@ pub(crate) fn redact(line: &[u8], setting: Setting, out: &mut Vec<u8>) -> Read {
     read.open_key = found.iter().any(|span| span.stop == Stop::Pem);
     for _ in 0..ROUNDS {
         found.clear();
-        scan::scan(&current, setting, &mut found);
+        read.outlook = scan::scan(&current, setting, &mut found);
         if found.is_empty() {
             out.append(&mut current);
             return read;
@@ -38,6 +38,7 @@ pub(crate) fn redact(line: &[u8], setting: Setting, out: &mut Vec<u8>) -> Read {
         current = rewritten(&current, &mut found);
     }
     marker::write(marker::LINE, out);
+    read.outlook = Outlook::default();
     read
 }
 

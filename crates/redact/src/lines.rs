@@ -102,10 +102,15 @@ impl Lines {
         self.swallowing = None;
     }
 
-    /// Arguments are read as what they are, then once more as the line of text that they come out as.
+    /// Arguments are read as what they are, then once more as the lines of text that they come out as. Without a NUL they are
+    /// such lines already.
     fn arguments_line(&mut self, feed: bool, out: &mut Vec<u8>) {
         let mut read = Vec::with_capacity(self.held.len());
-        crate::line::redact(&self.held, Setting { arguments: true, ..Setting::default() }, &mut read);
+        if self.held.contains(&0) {
+            crate::line::redact(&self.held, Setting { arguments: true, ..Setting::default() }, &mut read);
+        } else {
+            read.extend_from_slice(&self.held);
+        }
         if read.last() == Some(&0) {
             read.pop();
         }

@@ -163,7 +163,8 @@ impl Command {
             b'\n' | b' ' | b'\t' | b'/' | 0 | b'"' | b'\'' | b'(' | b'`' | b'=' | b'|' | b';'
         );
         let ended = matches!(at(line, end), b' ' | b'\t' | 0 | b'"' | b'\'' | b'\\');
-        if alone && ended && ROWS.iter().any(|row| row.fits(name)) {
+        if alone && ended && ROWS.iter().any(|row| row.0.as_bytes().first() == name.first() && row.fits(name))
+        {
             self.name = Some((start, end));
         }
     }
@@ -171,10 +172,11 @@ impl Command {
     /// The secret that the word at `start..end` brings along or announces.
     pub(crate) fn secret(self, line: &[u8], start: usize, end: usize, around: Around) -> Option<Span> {
         let word = part(line, start, end);
-        if word.starts_with(b"--") || word.first() == Some(&b'-') && word.len() > 2 {
-            if let Some(span) = long(line, word, end, around) {
-                return Some(span);
-            }
+        if word.first() == Some(&b'-')
+            && word.len() > 2
+            && let Some(span) = long(line, word, end, around)
+        {
+            return Some(span);
         }
         let (from, to) = self.name?;
         let program = part(line, from, to);
@@ -234,7 +236,7 @@ fn long(line: &[u8], word: &[u8], end: usize, around: Around) -> Option<Span> {
     }
     let key = keys::classify(word)?;
     let fits = match key.weight {
-        Weight::Strong => !text.starts_with(b"id=") && !(text.starts_with(b"--") && !around.arguments),
+        Weight::Strong => !text.starts_with(b"id=") && (around.arguments || !text.starts_with(b"--")),
         Weight::Medium => looks::is_secretish(text) && !looks::is_uuid(text),
         Weight::Query | Weight::Authorization | Weight::Cookie => false,
     };

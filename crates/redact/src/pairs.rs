@@ -26,5 +26,5 @@ impl Pairs {
 }
 
 const fn slot(first: u8, second: u8) -> usize {
-    ((first | 0x20) as usize * 37 ^ (second | 0x20) as usize * 5) & 1023
+    (((first | 0x20) as usize * 37) ^ ((second | 0x20) as usize * 5)) & 1023
 }

@@ -16,8 +16,9 @@ pub(crate) struct Properties {
 
 impl Rows for Properties {
     fn row(&mut self, line: &[u8], out: &mut Vec<u8>) -> bool {
-        let end = run(line, 0, |byte| byte.is_ascii_alphanumeric());
-        if end > 0 && at(line, end) == b'=' {
+        let end = name_end(line);
+        let before = self.dropping;
+        if let Some(end) = end {
             let kind = kind(part(line, 0, end));
             self.dropping = kind.is_some();
             if let Some(kind) = kind {
@@ -34,10 +35,21 @@ impl Rows for Properties {
         let mut shown = Vec::new();
         self.text.push(line, &mut shown);
         self.text.push(b"\n", &mut shown);
-        let some = shown.pop().is_some();
+        // A line of a private key leaves a blank one, and a line whose name has gone stands after one: neither it nor what
+        // follows belongs to the dropped property above.
+        shown.pop();
+        if before && !shown.is_empty() && name_end(&shown).is_none() {
+            out.push(b'\n');
+        }
         out.append(&mut shown);
-        some
+        true
     }
+}
+
+/// The end of the property's name, if the line begins with one.
+fn name_end(line: &[u8]) -> Option<usize> {
+    let end = run(line, 0, |byte| byte.is_ascii_alphanumeric());
+    (end > 0 && at(line, end) == b'=').then_some(end)
 }
 
 /// What a property holds that must not be shown.

@@ -1,6 +1,8 @@
 //! One way through a line: every word is looked at once, by the cheapest question first, and what has to go is found.
 
-use crate::bytes::{at, before, begins, find, is_ident, part, rest, run, skip_blanks};
+use crate::bytes::{
+    at, before, begins, content_start, find, ident_end, is_ident, part, rest, run, skip_blanks,
+};
 use crate::judge::Pair;
 use crate::keys::{self, Key, Weight};
 use crate::options::Command;
@@ -34,8 +36,8 @@ struct Scan<'a> {
     setting: Setting,
     command: Command,
     outlook: Outlook,
-    /// A name that promises a secret was seen.
-    promised: bool,
+    /// Where its content begins, after indentation and dashes.
+    content: usize,
     found: &'a mut Vec<Span>,
 }
 
@@ -77,7 +79,7 @@ pub(crate) fn scan(line: &[u8], setting: Setting, found: &mut Vec<Span>) -> Outl
         setting,
         command: Command::default(),
         outlook: Outlook::default(),
-        promised: false,
+        content: content_start(line),
         found,
     };
     let mut here = 0;
@@ -110,7 +112,7 @@ impl Scan<'_> {
     /// The word that begins at `start`; answers where to go on.
     fn word(&mut self, start: usize) -> usize {
         let line = self.line;
-        let end = run(line, start, is_ident);
+        let end = ident_end(line, start);
         if at(line, start) == b'-' && part(line, start, end).starts_with(b"----") {
             return self.armour(start, end);
         }
@@ -133,11 +135,11 @@ impl Scan<'_> {
         }
         self.command.learn(line, start, end);
         let span = match next {
-            b' ' | b'\t' | 0 => words::after(line, start, end),
+            b' ' | b'\t' | 0 => words::after(line, start, end, start == self.content),
             b'"' | b'\''
                 if at(line, end.saturating_add(1)) == b' ' && at(line, end.saturating_add(2)) == next =>
             {
-                words::after(line, start, end)
+                words::after(line, start, end, start == self.content)
             }
             b'/' => urls::webhook(line, start, end),
             b':' => urls::bot_token(line, start, end).or_else(|| urls::data_source(line, end)),
@@ -160,7 +162,6 @@ impl Scan<'_> {
         let around = Around { query, encoded: separator.encoded, arguments: self.setting.arguments };
         let beside = self.by_name_and_value(name, separator, around);
         let key = keys::classify(name).or(beside)?;
-        self.promised |= key.weight == Weight::Strong;
         let value = self.value(separator, around);
         let span = match key.weight {
             Weight::Authorization => headers::authorization(line, value),
@@ -351,6 +352,9 @@ fn tilde(line: &[u8], start: usize, end: usize) -> Option<Span> {
 
 /// `host:5432:base:user:password` of a `.pgpass`.
 fn password_file(line: &[u8]) -> Option<Span> {
+    if line.len() > 400 || line.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'"' | b'/')) {
+        return None;
+    }
     let mut fields = line.split(|byte| *byte == b':');
     let (host, port, _, _) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let secret = fields.next()?;

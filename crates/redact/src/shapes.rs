@@ -243,6 +243,9 @@ const SHAPES: &[Shape] = &[
     Shape(b"1//0", Url, AtLeast(30), TOKEN),
 ];
 
+/// No row fits anything shorter.
+const LEAST: usize = 15;
+
 /// How the rows begin, so that nearly every word is passed over at once.
 const BEGINNINGS: Pairs = {
     let mut pairs = Pairs::NONE.with(b'e', b'y');
@@ -265,13 +268,17 @@ pub(crate) fn at_start(line: &[u8], start: usize) -> Option<(usize, &'static str
     if !BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1))) {
         return None;
     }
-    if before(line, start).is_ascii_alphanumeric() {
+    if before(line, start).is_ascii_alphanumeric()
+        || !part(line, start, start.saturating_add(LEAST)).iter().all(u8::is_ascii_graphic)
+    {
         return None;
     }
+    let (first, second) = (at(line, start), at(line, start.saturating_add(1)));
     if let Some(end) = web_token(line, start) {
         return Some((end, TOKEN));
     }
-    SHAPES.iter().find_map(|shape| {
+    let begins = |shape: &&Shape| shape.0.first() == Some(&first) && shape.0.get(1) == Some(&second);
+    SHAPES.iter().filter(begins).find_map(|shape| {
         let tail = start.saturating_add(shape.0.len());
         if !rest(line, start).starts_with(shape.0) {
             return None;

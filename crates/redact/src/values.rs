@@ -51,7 +51,7 @@ fn quoted(line: &[u8], opening: usize, quote: u8, depth: usize) -> Value {
     let mut slashes = 0usize;
     for (offset, byte) in rest(line, start).iter().enumerate() {
         let here = start.saturating_add(offset);
-        if *byte == quote && if depth == 0 { slashes % 2 == 0 } else { slashes <= depth } {
+        if *byte == quote && if depth == 0 { slashes.is_multiple_of(2) } else { slashes <= depth } {
             let end = if depth == 0 { here } else { here.saturating_sub(slashes) };
             return Value {
                 start,
@@ -66,14 +66,21 @@ fn quoted(line: &[u8], opening: usize, quote: u8, depth: usize) -> Value {
         }
         slashes = if *byte == b'\\' { slashes.saturating_add(1) } else { 0 };
     }
-    Value { start, end: line.len(), quoted: true, stop: Stop::Quote(quote), next: line.len() }
+    // A marker is whole although its quote has gone with what was after it.
+    let end = marker::end(line, start).unwrap_or(line.len());
+    Value { start, end, quoted: true, stop: Stop::Quote(quote), next: end }
 }
 
 /// A value without quotes.
 fn word(line: &[u8], start: usize, around: Around) -> Value {
     let mut end = bracketed(line, start);
+    if marker::end(line, start) == Some(end) && is_blank(at(line, end)) {
+        return Value { start, end, quoted: false, stop: Stop::Word, next: end };
+    }
     while end < line.len() && !ends_word(line, start, end, around) {
-        end = end.saturating_add(1);
+        // A marker in the middle is one sign, blanks and all.
+        let marked = if at(line, end) == b'[' { marker::end(line, end) } else { None };
+        end = marked.unwrap_or(end.saturating_add(1));
     }
     Value { start, end, quoted: false, stop: Stop::Word, next: end }
 }

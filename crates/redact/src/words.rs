@@ -1,6 +1,6 @@
 //! Names that only a blank parts from their secret: `bindpw x`, `requirepass x`, `IDENTIFIED BY 'x'`, `Bearer x`.
 
-use crate::bytes::{at, content_start, is_blank, part, run, skip_blanks};
+use crate::bytes::{at, is_blank, part, run, skip_blanks};
 use crate::keys::{self, Weight};
 use crate::looks;
 use crate::marker::{self, AUTHORIZATION, KEY, PASSWORD, SECRET, TOKEN};
@@ -92,8 +92,8 @@ const BEGINNINGS: Pairs = {
     pairs
 };
 
-/// The secret after the word at `start..end`, which a blank follows.
-pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
+/// The secret after the word at `start..end`, which a blank follows; `directive` where it is the first of its line.
+pub(crate) fn after(line: &[u8], start: usize, end: usize, directive: bool) -> Option<Span> {
     let name = part(line, start, end);
     if let Some(span) = spoken(line, name, end) {
         return Some(span);
@@ -103,10 +103,9 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
         return None;
     }
     let maybe = BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1)));
-    let row = WORDS.iter().filter(|_| maybe).find(|row| {
+    let row = WORDS.iter().filter(|row| maybe && row.0.len() == name.len()).find(|row| {
         if row.1 { row.0.as_bytes() == name } else { row.0.as_bytes().eq_ignore_ascii_case(name) }
     });
-    let directive = start == content_start(line);
     if row.is_none() && !directive {
         return None;
     }
@@ -114,19 +113,25 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize) -> Option<Span> {
     let from = skip_blanks(line, end.saturating_add(quote));
     let value = values::value(line, from, Around::default());
     let secret = part(line, value.start, value.end);
-    if secret.is_empty() || looks::is_placeholder(secret) {
+    if secret.is_empty() {
         return None;
     }
     let fits = row.is_some_and(|row| fits(line, row.2, value, secret))
         || directive && is_directive(line, name, value, secret);
     let kind = row.map_or(PASSWORD, |row| row.3);
-    fits.then_some(Span { start: value.start, end: value.end, kind, stop: value.stop })
+    (fits && !looks::is_placeholder(secret)).then_some(Span {
+        start: value.start,
+        end: value.end,
+        kind,
+        stop: value.stop,
+    })
 }
 
 /// `the password is x`, `password was reset to x`: what may be a secret a few small words after its name.
 fn spoken(line: &[u8], name: &[u8], end: usize) -> Option<Span> {
-    let key =
-        keys::classify(name).filter(|key| key.weight == Weight::Strong && matches!(at(line, end), b' '))?;
+    if at(line, end) != b' ' {
+        return None;
+    }
     let mut here = end;
     for _ in 0..4 {
         here = skip_blanks(line, here);
@@ -146,12 +151,8 @@ fn spoken(line: &[u8], name: &[u8], end: usize) -> Option<Span> {
             let drawn = looks::is_secretish(secret)
                 && secret.iter().any(u8::is_ascii_digit)
                 && !looks::is_placeholder(secret);
-            return drawn.then_some(Span {
-                start: value.start,
-                end: value.end,
-                kind: key.kind,
-                stop: value.stop,
-            });
+            let key = keys::classify(name).filter(|key| drawn && key.weight == Weight::Strong)?;
+            return Some(Span { start: value.start, end: value.end, kind: key.kind, stop: value.stop });
         }
     }
     None

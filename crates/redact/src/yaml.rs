@@ -7,6 +7,7 @@ use crate::json::{self, Member, Policy, Wrong};
 use crate::marker;
 use crate::masks::Masks;
 use crate::scalars::{self, Scalar};
+use crate::strip::Stripper;
 
 /// Where a line's content belongs.
 #[derive(Debug)]
@@ -44,6 +45,16 @@ struct Reader<'a> {
 pub(crate) fn documents(source: &[u8], out: &mut Vec<u8>) -> Result<(), Wrong> {
     let mut masks = Masks::new(true);
     masks.enter(None);
+    let mut plain = Vec::with_capacity(source.len());
+    let mut stripper = Stripper::default();
+    for (index, line) in source.split(|byte| *byte == b'\n').enumerate() {
+        if index > 0 {
+            plain.push(b'\n');
+        }
+        stripper.feed(line, plain.len(), &mut plain);
+        stripper.end_line(&mut plain);
+    }
+    let source = plain.as_slice();
     let mut reader = Reader { source, levels: Vec::new(), masks, items: Vec::new(), out, dropping: None };
     let mut here = 0;
     while here < source.len() {
@@ -73,6 +84,9 @@ impl Reader<'_> {
                 )));
             }
             return Ok(scalars::next_line(self.source, end));
+        }
+        if text.starts_with(b"\t") {
+            return Err("a tab indents");
         }
         let dash = text.starts_with(b"- ") || text == b"-";
         if self.dropping.is_some_and(|above| column > above || dash && column == above) {
@@ -153,7 +167,7 @@ impl Reader<'_> {
         };
         if path.last().is_some_and(|name| name == b"name") {
             self.masks.leave();
-            self.masks.enter(Some(content.clone()));
+            self.masks.enter(Some(crate::text(content)));
         }
         match self.masks.string(&path, content) {
             Some(changed) => self.write(start, &scalar, changed),

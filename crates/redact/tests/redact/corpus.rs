@@ -13,7 +13,9 @@ fn hides_every_secret_of_the_corpus_and_keeps_the_rest_unaltered() {
             hard += 1;
             hard_hidden += usize::from(!leaked);
         }
-        let fine = if row.hide { !leaked } else { shown == row.line };
+        // A line that goes whole hides its secret, too, but that is for lines that nobody thought of.
+        let whole = contains(&shown, b"[removed by guard: line]");
+        let fine = if row.hide { !leaked && !whole } else { shown == row.line };
         if !fine {
             wrong.push(format!(
                 "{} {}: {}",

@@ -37,6 +37,15 @@ fn redacts_nothing_more_the_second_time() {
 }
 
 #[test]
+fn other_lines_between_those_of_a_key_are_read_as_without_it() {
+    let lines = b"-----BEGIN PRIVATE KEY-----\nsmtp_password:\n    - BGCANARY x\na: b\n";
+    let once = text(lines);
+    assert!(!rows::contains(&once, b"BGCANARY"), "{}", once.escape_ascii());
+    assert!(once.ends_with(b"a: b\n"), "{}", once.escape_ascii());
+    assert_eq!(text(&once), once);
+}
+
+#[test]
 fn cuts_every_row_at_every_place_without_a_difference() {
     for row in rows::all().into_iter().filter(|row| row.line.len() < 2000) {
         for shape in SHAPES {
