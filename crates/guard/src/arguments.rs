@@ -13,6 +13,9 @@ const DEFAULT_CONFIG: &str = "/etc/breakglass/guard.toml";
 pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [--label KEY]
        breakglass-guard diag [--config FILE] [--label KEY]
        breakglass-guard diag --explain REQUEST [--config FILE]
+       breakglass-guard install diag --key FILE [--label L] [--from ADDRESS,…] [--user NAME] [--with-broker] [--root DIR]
+       breakglass-guard uninstall diag [--keep-record] [--root DIR]
+       breakglass-guard check [--config FILE] [--user NAME] [--json]
        breakglass-guard facts
        breakglass-guard record verify FILE [--head SEQ:HASH]
        breakglass-guard record head FILE
@@ -41,6 +44,10 @@ pub(crate) enum Invocation {
     RecordVerify { file: PathBuf, head: Option<Tip> },
     /// Print where a record's chain stands, to keep it elsewhere.
     RecordHead { file: PathBuf },
+    /// Put the read-only door on this host, or take it away.
+    Install(Box<crate::install::Order>),
+    /// Say what is wrong with the door on this host.
+    Check { config: PathBuf, user: Option<String>, json: bool },
     /// Print how it is used.
     Usage,
     /// Hidden, in builds with debug assertions alone: a program behind the walls, without any grammar.
@@ -154,6 +161,9 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
         Some("facts") => Ok(Invocation::Facts(rest)),
         Some("sync-probe") => Ok(Invocation::SyncProbe(rest)),
         Some("record") => record(&rest),
+        Some(word @ ("install" | "uninstall")) => crate::install::parse(word == "uninstall", &rest)
+            .map(|order| Invocation::Install(Box::new(order))),
+        Some("check") => check(rest),
         Some("help" | "--help" | "-h") => Ok(Invocation::Usage),
         #[cfg(debug_assertions)]
         Some("behind-walls") => Ok(Invocation::BehindWalls(rest)),
@@ -162,6 +172,16 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
         Some(other) => Err(format!("`{}` is no subcommand", other.escape_debug())),
         None => Err("a subcommand is missing".to_owned()),
     }
+}
+
+fn check(mut words: Vec<OsString>) -> Result<Invocation, String> {
+    let all = words.len();
+    words.retain(|word| word != "--json");
+    let json = words.len() != all;
+    let mut options = Options::read(&words, &["--config", "--user"])?;
+    let user = options.take("--user").map(|user| user.to_string_lossy().into_owned());
+    let config = std::path::absolute(options.config()).map_err(|error| error.to_string())?;
+    Ok(Invocation::Check { config, user, json })
 }
 
 fn record(words: &[OsString]) -> Result<Invocation, String> {

@@ -5,12 +5,14 @@
 
 mod arguments;
 mod capture;
+mod check;
 mod clock;
 mod console;
 mod decide;
 mod diag;
 mod facts;
 mod forensics;
+mod install;
 mod pipeline;
 mod policy;
 mod power;

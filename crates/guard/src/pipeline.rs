@@ -30,8 +30,10 @@ pub(crate) struct Surroundings {
 
 /// Runs the guard; the result is its exit code.
 pub(crate) fn run() -> u8 {
+    // Read first: root's own commands may name a file by the directory that they were given in.
+    let invocation = arguments::parse(std::env::args_os().skip(1).collect());
     let surroundings = shut_out();
-    carry_out(arguments::parse(std::env::args_os().skip(1).collect()), &surroundings)
+    carry_out(invocation, &surroundings)
 }
 
 fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
@@ -46,6 +48,8 @@ fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings
         Ok(Invocation::SyncProbe(rest)) => facts::run_sync_probe(&rest),
         Ok(Invocation::RecordVerify { file, head }) => record::verify(&file, head),
         Ok(Invocation::RecordHead { file }) => record::head(&file),
+        Ok(Invocation::Install(order)) => crate::install::run(&order),
+        Ok(Invocation::Check { config, user, json }) => crate::check::run(&config, user.as_deref(), json),
         Ok(Invocation::Usage) => {
             report::say(arguments::USAGE);
             exit::DONE

@@ -98,7 +98,29 @@ fn walk(path: &Path, own: u32) -> Result<PathBuf, String> {
             _ => return Err(format!("{}: not a directory", next.display())),
         }
     }
-    Err(format!("{}: is a directory, not a file", path.display()))
+    Ok(here)
+}
+
+/// Whether nobody but root may put something at `path`, as far as its directories are there yet.
+///
+/// # Errors
+/// As for [`read_trusted`].
+pub(super) fn judge_way(path: &Path) -> Result<(), String> {
+    match path.ancestors().skip(1).find(|above| above.exists()) {
+        Some(above) => walk(above, 0).and_then(|above| judge_directory(&above, 0)),
+        None => Ok(()),
+    }
+}
+
+/// Whether nobody but root may change the file at `path`.
+///
+/// # Errors
+/// As for [`read_trusted`].
+pub(super) fn judge_file(path: &Path) -> Result<(), String> {
+    let resolved = walk(path, 0)?;
+    let stat =
+        statat(rustix::fs::CWD, &resolved, AtFlags::empty()).map_err(|error| unreadable(&resolved, error))?;
+    judge(&resolved, &stat, Place::File, 0)
 }
 
 /// The steps of a path, last one first.

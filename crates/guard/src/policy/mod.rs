@@ -124,6 +124,14 @@ impl Policy {
         }
     }
 
+    /// Whether the file, which must be root's and sound, has the read-only door.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub(crate) fn has_diag(path: &Path) -> Result<bool, String> {
+        Self::read(path, Whose::Roots).map(|policy| policy.diag.is_some())
+    }
+
     /// The VM of this name.
     pub(crate) fn machine(&self, vm: &VmName) -> Option<&Machine> {
         self.machines.iter().find(|machine| machine.vm == *vm)
@@ -132,4 +140,20 @@ impl Policy {
 
 fn missing(path: &Path, door: &str) -> String {
     format!("{}: has no [{door}], so that this host has no {door} door", path.display())
+}
+
+/// Whether nobody but root may put something at `path`, as far as its directories are there yet.
+///
+/// # Errors
+/// A sentence that names the directory at fault and what to do about it.
+pub(crate) fn trusted_directories(path: &Path) -> Result<(), String> {
+    file_trust::judge_way(path)
+}
+
+/// Whether nobody but root may change the file at `path`.
+///
+/// # Errors
+/// A sentence that names the file or directory at fault and what to do about it.
+pub(crate) fn trusted_file(path: &Path) -> Result<(), String> {
+    file_trust::judge_file(path)
 }
