@@ -5,4 +5,5 @@
 pub mod browser;
 pub mod http;
 pub mod night;
+pub mod scriptless;
 pub mod server;

@@ -1,5 +1,7 @@
 //! `cargo xtask`: the commands of this repository. Each is a few lines over the stages in the modules.
 
+mod claude;
+mod fresh;
 mod run;
 mod setup;
 mod stages;
@@ -13,6 +15,7 @@ const HELP: &str = "cargo xtask COMMAND
   ci              lint, then test: what a landing has to pass
   lint            cargo fmt --check and clippy, warnings are errors
   bench [ROWS]    every figure beside its comparison: guard, ssh, server, events
+  fresh           runs both README commands in a freshly made root: proves the set-up steps
   setup           installs missing Debian packages, saying what and why
   guard           builds the static guard and prints where it is
   image           fetches and builds the lab's guest image
@@ -29,6 +32,7 @@ fn main() -> Result<()> {
         ["ci"] => stages::lint().and_then(|()| stages::test(false)),
         ["lint"] => stages::lint(),
         ["bench", rows @ ..] => stages::bench(rows),
+        ["fresh"] => fresh::fresh(),
         ["setup"] => setup::install(setup::Wanted::Tests),
         ["guard"] => stages::guard().map(|path| println!("{}", path.display())),
         ["image"] => stages::image(true),

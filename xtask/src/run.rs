@@ -1,6 +1,7 @@
 //! Running one command of a stage, and saying how long it took.
 
 use anyhow::{Context as _, Result, ensure};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -32,4 +33,15 @@ pub(crate) fn run(what: &str, mut command: Command) -> Result<()> {
     ensure!(status.success(), "{what}: {status}");
     eprintln!("xtask: {what}: {:.1} s", begun.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The page at an address, headers and all.
+pub(crate) fn page(address: &str) -> Result<String> {
+    let mut stream =
+        std::net::TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    write!(stream, "GET /login HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut page = String::new();
+    stream.read_to_string(&mut page).with_context(|| format!("reading the page of {address}"))?;
+    Ok(page)
 }

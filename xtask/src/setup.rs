@@ -17,7 +17,7 @@ pub(crate) enum Wanted {
 }
 
 /// Package, what wants it first, and reason. What goes into the guest is fetched and unpacked, never installed.
-const PACKAGES: [(&str, Wanted, &str); 12] = [
+const PACKAGES: [(&str, Wanted, &str); 15] = [
     ("qemu-system-x86", Wanted::Lab, "boots the lab's VM"),
     ("openssh-server", Wanted::Lab, "the doors' real sshd, on the hypervisor side and in the guest"),
     ("openssh-client", Wanted::Lab, "ssh-keygen, and stock ssh, which ours is held against"),
@@ -29,7 +29,18 @@ const PACKAGES: [(&str, Wanted, &str); 12] = [
     ("chromium-driver", Wanted::Tests, "drives the browser"),
     ("fonts-noto-core", Wanted::Tests, "so that pictures of pages have letters"),
     ("gdb", Wanted::Tests, "the backtrace part of forensics"),
-    ("python3", Wanted::Tests, "edits databases behind the journal's back, in tests"),
+    (
+        "python3",
+        Wanted::Tests,
+        "edits databases behind the journal's back and runs the stand-in for Proxmox's `qm`, in tests",
+    ),
+    (
+        "libvirt-daemon",
+        Wanted::Tests,
+        "libvirtd and virtlogd, which the guard's backend `virsh` is tested with",
+    ),
+    ("libvirt-daemon-driver-qemu", Wanted::Tests, "libvirt's driver for QEMU"),
+    ("libvirt-clients", Wanted::Tests, "virsh"),
 ];
 
 /// Installs what is missing.
@@ -67,6 +78,16 @@ pub(crate) fn install(wanted: Wanted) -> Result<()> {
         run("systemctl disable ssh", quiet("systemctl", &["--quiet", "disable", "ssh.service"]))?;
     }
     Ok(())
+}
+
+/// Installs one package that only this machine needs, not the tests.
+pub(crate) fn install_one(package: &str, why: &str) -> Result<()> {
+    if installed(package) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing {package}: {why}");
+    run("apt-get update", quiet("apt-get", &["-qq", "update"]))?;
+    run("apt-get install", quiet("apt-get", &["-qq", "-y", "install", "--no-install-recommends", package]))
 }
 
 /// Keeps packages from starting their services while this lives: nobody asked for an sshd on port 22.

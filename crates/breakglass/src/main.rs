@@ -4,6 +4,7 @@
 mod colour;
 mod commands;
 mod edge;
+mod engines;
 mod fleet_file;
 mod here;
 mod spooling;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The child that holds the keys is started often, and before anything else has been touched.
-    if let Some(code) = commands::keyholder::main_if_asked() {
+    if let Some(code) = commands::keyholder::main_if_asked().or_else(engines::main_if_asked) {
         return code;
     }
     let arguments = Arguments::parse();
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Status(status) => status.run(&fleet),
         Command::Power(power) => power.run(&fleet),
         Command::Run(run) => run.run(&fleet),
+        Command::Diag(diag) => diag.run(&fleet),
         Command::Triage(triage) => triage.run(&fleet),
         Command::Incident(incident) => incident.run(&fleet),
         Command::Journal(journal) => journal.run(&fleet),

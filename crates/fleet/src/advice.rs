@@ -3,6 +3,7 @@
 //! Pure and without names resolved: everything here follows from the file alone. It does not work out which failures
 //! lock one out; that takes the whole graph and is another crate's work.
 
+mod agent;
 mod keys;
 mod network;
 mod page;
@@ -34,6 +35,7 @@ pub fn check(fleet: &Fleet) -> Vec<Advice> {
     network::advise(fleet, &mut advice);
     keys::advise(fleet, &mut advice);
     page::advise(fleet, &mut advice);
+    agent::advise(fleet, &mut advice);
     advice
 }
 

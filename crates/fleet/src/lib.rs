@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod agent;
 mod example;
 mod forced;
 mod invalid;
@@ -19,6 +20,7 @@ mod sections;
 mod values;
 
 pub use advice::{Advice, check};
+pub use agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect};
 pub use example::example;
 pub use invalid::{Invalid, Problem};
 pub use load::LoadError;

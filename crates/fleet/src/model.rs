@@ -3,7 +3,7 @@
 //! Nothing here parses. Whoever holds a [`Fleet`] that came out of [`Fleet::parse`] may follow its names without
 //! meeting one that is declared nowhere.
 
-use std::fmt;
+use crate::agent::AgentSection;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Fleet {
     pub web: Web,
     /// The watch.
     pub watch: Watch,
+    /// The agents.
+    pub agent: AgentSection,
     /// Directory of the server's state (`[fleet] state_dir`).
     pub state: PathBuf,
     /// Sections that stand in the file and that nothing in this version acts on, in the order of their names.
@@ -74,6 +76,17 @@ impl Fleet {
         self.doors.iter().find(|door| door.kind == DoorKind::Repair && door.to == target)
     }
 
+    /// The door that looks at that host and changes nothing.
+    #[must_use]
+    pub fn diag_door(&self, host: &str) -> Option<&Door> {
+        self.doors.iter().find(|door| door.kind == DoorKind::Diag && door.to == host)
+    }
+
+    /// The components that one may look at through a read-only door, in the file's order.
+    pub fn hosts(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().filter(|component| self.diag_door(&component.name).is_some())
+    }
+
     /// The host that runs that target: where its power door leads, else the first hypervisor that it needs.
     #[must_use]
     pub fn hypervisor_of(&self, target: &str) -> Option<&Component> {
@@ -105,13 +118,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(crate) use words;
 
 /// What sort of thing a component is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,6 +162,8 @@ pub struct Component {
     pub addresses: Vec<String>,
     /// The components that must work for this one to work.
     pub needs: Vec<String>,
+    /// The groups that it belongs to, in the owner's words: `breakglass diag --on GROUP` asks all of one.
+    pub groups: Vec<String>,
     /// `address:port` where nothing listens: a refusal there proves that the kernel answers the network.
     pub refusing_port: Option<String>,
     /// How its SSH host key is judged.

@@ -3,10 +3,12 @@
 //! Where a value is missing or wrong, its default stands in, so that the rest is still looked at; a file with any
 //! problem gives no fleet.
 
+mod agent;
 mod door;
 mod watch;
 mod web;
 
+pub(crate) use agent::agent;
 pub(crate) use door::{PlacedDoor, doors, refuse_doors_to_nowhere};
 pub(crate) use watch::watch;
 pub(crate) use web::web;
@@ -93,6 +95,7 @@ pub(crate) fn components(
         let kind = section.word(report, "kind", ComponentKind::WORDS, ComponentKind::from_word);
         let addresses = plain(section.texts(report, "addresses", values::address));
         let needs = names_of(&mut section, report, names, "needs", Space::Component);
+        let groups = plain(section.texts(report, "groups", values::name));
         let refusing_port = section.text(report, "refusing_port", values::address_with_port);
         let host_key = section.text(report, "host_key", values::host_key);
         section.close(report);
@@ -103,6 +106,7 @@ pub(crate) fn components(
             kind: kind.unwrap_or(ComponentKind::Host),
             addresses,
             needs: plain(Some(needs)),
+            groups,
             refusing_port: refusing_port.map(|text| text.value),
             host_key: host_key.map_or(HostKeyPolicy::TofuAlarm, |policy| policy.value),
         });

@@ -36,6 +36,8 @@ pub(crate) enum Invocation {
     Launch(Launch),
     /// Hidden: capture one part of forensics.
     Capture(Vec<OsString>),
+    /// Hidden: become a hypervisor's tool, or read one of its files.
+    Tool(Vec<OsString>),
     /// What the inside of a target can tell.
     Facts(Vec<OsString>),
     /// Only the write-and-sync part of the facts.
@@ -158,6 +160,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
             }))
         }
         Some("capture") => Ok(Invocation::Capture(rest)),
+        Some("tool") => Ok(Invocation::Tool(rest)),
         Some("facts") => Ok(Invocation::Facts(rest)),
         Some("sync-probe") => Ok(Invocation::SyncProbe(rest)),
         Some("record") => record(&rest),

@@ -20,6 +20,7 @@ mod record;
 mod report;
 #[expect(unsafe_code, reason = "fork, descriptors, signals and the environment have no safe interface")]
 mod sys;
+mod tool;
 
 fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(pipeline::run())

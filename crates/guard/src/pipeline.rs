@@ -9,8 +9,7 @@ use crate::policy::Policy;
 use crate::power;
 use crate::record::{self, Durable, Entry, Kept, Record, Word};
 use crate::report::{Ending, Report};
-
-use crate::{capture, clock, diag, facts, report, sys};
+use crate::{capture, clock, diag, facts, report, sys, tool};
 use breakglass_protocol::{JSON_PREFIX, Outcome, Refusal, Rule, exit};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -43,6 +42,7 @@ fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings
         Ok(Invocation::Explain { config, request }) => diag::explain(&config, &request),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),
+        Ok(Invocation::Tool(rest)) => tool::run(&rest),
         Ok(Invocation::Capture(rest)) => capture::run(&rest),
         Ok(Invocation::Facts(rest)) => facts::run(&rest),
         Ok(Invocation::SyncProbe(rest)) => facts::run_sync_probe(&rest),
@@ -140,7 +140,12 @@ fn power_door(door: &Door, surroundings: &Surroundings) -> u8 {
 
 /// Every request is refused while the policy cannot be believed. Where its record is kept is not known then either,
 /// so the refusal goes to syslog.
-pub(crate) fn without_policy(reason: String, door: &Door, surroundings: &Surroundings, report: &Report) -> u8 {
+pub(crate) fn without_policy(
+    reason: String,
+    door: &Door,
+    surroundings: &Surroundings,
+    report: &Report,
+) -> u8 {
     let hint = "every request is refused until root mends it at the host".to_owned();
     let refusal = Refusal { rule: Rule::Configuration, reason, hint };
     let code = report.end(Ending::unconfigured(refusal), None);

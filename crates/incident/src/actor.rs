@@ -15,10 +15,31 @@ pub enum Actor {
     Cli(String),
     /// The guard at the end of the named door.
     Guard(String),
+    /// An agent in a turn that somebody started.
+    Agent(AgentActor),
     /// The watch.
     Watch,
     /// The server itself.
     Server,
+}
+
+/// An agent, its turn, and the person who answers for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AgentActor {
+    /// The turn.
+    pub turn: crate::TurnId,
+    /// Which agent: `claude`, `api`.
+    pub engine: String,
+    /// Who started the turn.
+    pub asked_by: String,
+}
+
+impl Actor {
+    /// Whether it is a person, who alone may allow what an agent asks for.
+    #[must_use]
+    pub const fn is_person(&self) -> bool {
+        matches!(self, Self::Human(_) | Self::Cli(_))
+    }
 }
 
 impl fmt::Display for Actor {
@@ -27,6 +48,7 @@ impl fmt::Display for Actor {
             Self::Human(name) | Self::Cli(name) => f.write_str(name),
             Self::Token(name) => write!(f, "token {name}"),
             Self::Guard(door) => write!(f, "guard of {door}"),
+            Self::Agent(agent) => write!(f, "agent {} for {}", agent.engine, agent.asked_by),
             Self::Watch => f.write_str("watch"),
             Self::Server => f.write_str("breakglass"),
         }

@@ -1,6 +1,6 @@
 //! The events. Their JSON is what the journal keeps for ever: a field may be added with a default, none may change.
 
-use crate::Actor;
+use crate::{Actor, TurnEvent};
 use breakglass_protocol::{OperationId, Outcome, PartOutcome, Phase, Refusal, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Triage, Wedge};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,14 @@ number_id! {
 number_id! {
     /// One command through the repair door: the seq of its `CommandStarted` event.
     CommandId
+}
+number_id! {
+    /// One run of an agent: the seq of its `TurnStarted` event.
+    TurnId
+}
+number_id! {
+    /// One call of a tool by an agent: the seq of its `ToolCalled` event.
+    CallId
 }
 
 /// Something large that is kept beside the journal, named by its content.
@@ -296,6 +304,9 @@ pub enum EventBody {
         /// Why it cannot be shown, in a sentence fragment.
         why: String,
     },
+    /// Something happened in a turn of an agent. Its JSON has the inner event's own `kind`.
+    #[serde(untagged)]
+    Turn(TurnEvent),
 }
 
 impl EventBody {
@@ -326,6 +337,7 @@ impl EventBody {
             Self::Gap { .. } => "gap",
             Self::Erased { .. } => "erased",
             Self::Removed { .. } => "removed",
+            Self::Turn(event) => event.kind(),
         }
     }
 }

@@ -1,22 +1,32 @@
 //! What an incident is: nothing but its events. This crate holds the events' shapes and the views folded from them;
-//! it does no I/O and reads no clock.
+//! and the decisions on what an
+//! agent may do; it does no I/O and reads no clock.
 #![forbid(unsafe_code)]
 
 mod actor;
 mod event;
 mod markdown;
 mod material;
+pub mod policy;
+mod turn_event;
+mod turn_words;
+mod turns;
 mod view;
 mod words;
 
-pub use actor::Actor;
+pub use actor::{Actor, AgentActor};
 pub use event::{
-    ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+    ArtifactRef, CallId, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+    TurnId,
 };
 pub use markdown::markdown;
 pub use material::material_since;
+pub use turn_event::{CallOutcome, Spend, TurnEvent, TurnOutcome};
+pub use turns::{Approval, Call, Turn, TurnEndView, Turns};
 pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
 pub use words::{Row, RowKind, duration, row};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;

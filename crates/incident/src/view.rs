@@ -3,6 +3,7 @@
 use crate::words::{Row, row};
 use crate::{
     Actor, ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
+    Turns,
 };
 use breakglass_protocol::{OperationId, Outcome, Refusal, Status, Step, Timestamp, Verb};
 use breakglass_triage::{Health, Triage};
@@ -135,6 +136,8 @@ pub struct View {
     pub commands: Vec<Command>,
     /// All captures of forensics, oldest first.
     pub forensics: Vec<Forensics>,
+    /// All turns of agents.
+    pub turns: Turns,
     /// The timeline.
     pub rows: Vec<Row>,
     /// The newest event that was applied.
@@ -176,6 +179,7 @@ impl View {
         self.last = event.seq;
         self.id = self.id.or(event.incident);
         self.rows.extend(row(event));
+        self.turns.apply(event);
         match &event.body {
             EventBody::IncidentOpened { target, reason } => {
                 self.target.clone_from(target);

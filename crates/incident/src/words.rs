@@ -2,6 +2,7 @@
 //!
 //! Everything here is plain text. It may hold what a guest or a stranger wrote, so whoever renders it escapes it.
 
+use crate::turn_words;
 use crate::{Actor, ArtifactRef, Event, EventBody, ForensicsPart, Seq, TargetState};
 use breakglass_protocol::{Outcome, PartOutcome, Phase, Timestamp, Verb};
 use breakglass_triage::{Action, Health, Triage};
@@ -71,17 +72,17 @@ pub fn duration(millis: u64) -> String {
     }
 }
 
-struct Told {
+pub(crate) struct Told {
     label: String,
     kind: RowKind,
     sentences: Vec<String>,
-    detail: Vec<String>,
-    artifacts: Vec<ArtifactRef>,
+    pub(crate) detail: Vec<String>,
+    pub(crate) artifacts: Vec<ArtifactRef>,
     health: Option<Health>,
 }
 
 impl Told {
-    fn new(kind: RowKind, label: &str, sentence: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: RowKind, label: &str, sentence: impl Into<String>) -> Self {
         Self {
             label: label.to_owned(),
             kind,
@@ -92,7 +93,7 @@ impl Told {
         }
     }
 
-    fn and(mut self, sentence: impl Into<String>) -> Self {
+    pub(crate) fn and(mut self, sentence: impl Into<String>) -> Self {
         let sentence = sentence.into();
         if !sentence.is_empty() {
             self.sentences.push(sentence);
@@ -100,11 +101,11 @@ impl Told {
         self
     }
 
-    fn when(self, holds: bool, sentence: impl FnOnce() -> String) -> Self {
+    pub(crate) fn when(self, holds: bool, sentence: impl FnOnce() -> String) -> Self {
         if holds { self.and(sentence()) } else { self }
     }
 
-    fn health(mut self, health: Health) -> Self {
+    pub(crate) fn health(mut self, health: Health) -> Self {
         self.health = Some(health);
         self
     }
@@ -217,6 +218,7 @@ fn tell(body: &EventBody) -> Option<Told> {
             format!("Took the content of event {which} ({was}) out of the journal."),
         )
         .and(sentence(why)),
+        EventBody::Turn(event) => return turn_words::tell(event),
         EventBody::Removed { was, why } => Told::new(
             Note,
             "journal",

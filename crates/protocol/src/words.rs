@@ -78,8 +78,8 @@ mod hint {
     pub(super) const REDIRECT: &str =
         "leave it out; only `2>&1` and `2>/dev/null` at the end of a command are understood";
     pub(super) const EXPANSION: &str =
-        "no variable and no command is ever expanded: write the value, or quote it with '…'";
-    pub(super) const QUOTE: &str = "quote it with '…' if it is meant literally";
+        "no variable and no command is ever expanded: write the value, or quote it with '...'";
+    pub(super) const QUOTE: &str = "quote it with '...' if it is meant literally";
     pub(super) const HOME: &str = "there is no home directory here: write the absolute path";
     pub(super) const CLOSE: &str = "close the quote";
     pub(super) const PLAIN: &str = "send printable characters and blanks only";

@@ -2,6 +2,7 @@
 //!
 //! It holds no logic. A use case takes the desk instead of four arguments; a test builds one on a temporary directory.
 
+use crate::turn::Turns;
 use crate::{Board, Times};
 use breakglass_doors::Doors;
 use breakglass_fleet::Fleet;
@@ -23,6 +24,8 @@ pub struct Desk {
     pub journal: Journal,
     /// What is known of each target right now.
     pub board: Board,
+    /// The agents, and the turns that run.
+    pub turns: Turns,
     /// The time.
     pub clock: Clock,
     /// How long is waited for what.
@@ -34,7 +37,7 @@ impl Desk {
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, doors: Doors, journal: Journal, clock: Clock) -> Self {
         let board = Board::new(&fleet);
-        Self { fleet, doors, journal, board, clock, times: Times::default() }
+        Self { fleet, doors, journal, board, turns: Turns::default(), clock, times: Times::default() }
     }
 
     /// Now.

@@ -1,4 +1,4 @@
-//! The use cases, one function each: press a verb, run a command, triage, note, close, accept a host key, resume after
+//! The use cases, one function each: press a verb, run a command, look through a diag door, triage, note, close, accept a host key, resume after
 //! a restart, watch.
 //!
 //! Every caller (form, API, CLI, schedule) enters here and nowhere else, so what one way in promises, all promise.
@@ -10,6 +10,7 @@ mod board;
 mod damper;
 mod dependencies;
 mod desk;
+mod diagnose;
 mod follow;
 mod gather;
 mod guard_lines;
@@ -28,12 +29,14 @@ mod resume;
 mod run;
 mod stale;
 mod times;
+pub mod turn;
 mod watch;
 mod words;
 
 pub use board::{Board, DoorView, RunningView, TargetView, WriteRate};
 pub use dependencies::{Dependency, dependencies};
 pub use desk::{Clock, Desk};
+pub use diagnose::{Answer, Look, Taken, diagnose, diagnose_many, grouped, looks_at};
 pub use gather::triage;
 pub use host_key::{AcceptError, ChangedKey, accept_host_key, changed_host_keys};
 pub use normals::{learnt, recall_normals};

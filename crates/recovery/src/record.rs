@@ -48,6 +48,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::Note { .. }
         | EventBody::Gap { .. }
         | EventBody::Erased { .. }
-        | EventBody::Removed { .. } => None,
+        | EventBody::Removed { .. }
+        | EventBody::Turn(_) => None,
     }
 }

@@ -6,6 +6,7 @@
 use crate::operation::Operation;
 use crate::record::{keep, since};
 use crate::rejoin::{self, Unheard};
+use crate::turn::LeftTurns;
 use crate::{Desk, RunningView};
 use breakglass_incident::{Actor, CommandId, Event, EventBody, IncidentId, PressId, Seq};
 use breakglass_protocol::{OperationId, Phase, Timestamp, Verb};
@@ -23,6 +24,8 @@ pub struct Resumed {
     pub presses: usize,
     /// Commands that were marked as interrupted.
     pub commands: usize,
+    /// Turns of agents that were marked as interrupted.
+    pub turns: usize,
 }
 
 /// Tells the journal that the server is up, asks each guard with an unfinished press for its last operation (in the
@@ -35,8 +38,13 @@ pub async fn resume(desk: &Desk, version: &str) -> Resumed {
     }
     let started = EventBody::ServerStarted { version: version.to_owned(), unclean: left.unclean };
     keep(desk, None, Actor::Server, started).await;
-    let resumed =
-        Resumed { unclean: left.unclean, presses: left.presses.len(), commands: left.commands.len() };
+    let open: Vec<IncidentId> = left.open.values().copied().collect();
+    let resumed = Resumed {
+        unclean: left.unclean,
+        presses: left.presses.len(),
+        commands: left.commands.len(),
+        turns: left.turns.mark(desk, &open).await,
+    };
     for (command, (incident, target)) in left.commands {
         let body = EventBody::CommandFinished {
             command,
@@ -131,6 +139,7 @@ struct LeftBehind {
     presses: BTreeMap<PressId, LeftPress>,
     commands: BTreeMap<CommandId, (Option<IncidentId>, String)>,
     newest_of: HashMap<String, OperationId>,
+    turns: LeftTurns,
 }
 
 async fn left_behind(desk: &Desk) -> LeftBehind {
@@ -153,6 +162,7 @@ async fn left_behind(desk: &Desk) -> LeftBehind {
 
 impl LeftBehind {
     fn take(&mut self, event: Event) {
+        self.turns.take(&event);
         match event.body {
             EventBody::VerbPressed { target, verb, door, .. } if verb.is_mutating() => {
                 let Some(incident) = event.incident else { return };

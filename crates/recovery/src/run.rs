@@ -4,8 +4,8 @@
 use crate::record::keep;
 use crate::{Desk, host_key};
 use breakglass_doors::{Ask, Chunk, End};
-use breakglass_fleet::Door;
-use breakglass_incident::{Actor, ArtifactRef, CommandId, EventBody, IncidentId};
+use breakglass_fleet::{Door, DoorKind};
+use breakglass_incident::{Actor, ArtifactRef, CallId, CommandId, EventBody, IncidentId};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -45,6 +45,14 @@ pub enum RunError {
         /// The target.
         target: String,
     },
+    /// The fleet has no such host, or no read-only door to it.
+    #[error(
+        "no diag door leads to `{host}`: run `breakglass-guard install diag` there and declare the door in fleet.toml"
+    )]
+    NoDiagDoor {
+        /// The host.
+        host: String,
+    },
     /// There is nothing to run.
     #[error("the command is empty, or longer than {limit} bytes: nothing was sent")]
     Command {
@@ -76,7 +84,8 @@ pub struct CommandEnd {
 /// # Errors
 /// [`RunError`], when nothing was sent.
 pub async fn run(desk: &Desk, who: Actor, run: Run) -> Result<CommandId, RunError> {
-    let running = start(desk, who, run).await?;
+    let door = repair_door(desk, &run)?;
+    let running = start(desk, who, run, door).await?;
     let (desk, command) = (desk.clone(), running.command);
     tokio::spawn(async move { running.finish(&desk, None).await });
     Ok(command)
@@ -104,28 +113,58 @@ pub async fn run_into(
     awaited(desk, who, run, Some(sink)).await
 }
 
+/// The same for an agent's call, under whose number its live output is shown.
+pub(crate) async fn run_for_call(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    door: Door,
+    call: CallId,
+) -> Result<CommandEnd, RunError> {
+    let running = Running { shown_as: call.0, ..start(desk, who, run, door).await? };
+    Ok(followed(desk, running, None).await)
+}
+
 async fn awaited(
     desk: &Desk,
     who: Actor,
     run: Run,
     sink: Option<mpsc::Sender<Chunk>>,
 ) -> Result<CommandEnd, RunError> {
-    let running = start(desk, who, run).await?;
+    let door = repair_door(desk, &run)?;
+    to_end(desk, who, run, door, sink).await
+}
+
+/// Runs a command through that door and waits for its end.
+pub(crate) async fn to_end(
+    desk: &Desk,
+    who: Actor,
+    run: Run,
+    door: Door,
+    sink: Option<mpsc::Sender<Chunk>>,
+) -> Result<CommandEnd, RunError> {
+    let running = start(desk, who, run, door).await?;
+    Ok(followed(desk, running, sink).await)
+}
+
+async fn followed(desk: &Desk, running: Running, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
     let (desk, command) = (desk.clone(), running.command);
     let end = tokio::spawn(async move { running.finish(&desk, sink).await }).await;
-    Ok(end.unwrap_or_else(|error| CommandEnd {
+    end.unwrap_or_else(|error| CommandEnd {
         command,
         exit: None,
         message: format!("the server failed while the command ran ({error}); it may still be running there"),
         millis: 0,
         output: String::new(),
         rest: None,
-    }))
+    })
 }
 
 /// A command whose start is told.
 struct Running {
     command: CommandId,
+    /// The number under which its live output is shown: its own, or an agent's call's.
+    shown_as: u64,
     incident: Option<IncidentId>,
     by: Actor,
     target: String,
@@ -134,10 +173,12 @@ struct Running {
     deadline: Duration,
 }
 
-async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
-    let Some(door) = desk.fleet.repair_door(&run.target) else {
-        return Err(RunError::NoDoor { target: run.target });
-    };
+fn repair_door(desk: &Desk, run: &Run) -> Result<Door, RunError> {
+    let door = desk.fleet.repair_door(&run.target).cloned();
+    door.ok_or_else(|| RunError::NoDoor { target: run.target.clone() })
+}
+
+async fn start(desk: &Desk, who: Actor, run: Run, door: Door) -> Result<Running, RunError> {
     if run.command.trim().is_empty() || run.command.len() > LONGEST_COMMAND || run.command.contains('\0') {
         return Err(RunError::Command { limit: LONGEST_COMMAND });
     }
@@ -150,12 +191,13 @@ async fn start(desk: &Desk, who: Actor, run: Run) -> Result<Running, RunError> {
     let event = keep(desk, incident, who.clone(), body).await;
     Ok(Running {
         command: CommandId(event.seq.0),
+        shown_as: event.seq.0,
         incident,
         by: who,
         target: run.target,
-        door: door.clone(),
-        line: run.command,
         deadline: run.deadline.unwrap_or(door.deadline),
+        door,
+        line: run.command,
     })
 }
 
@@ -168,7 +210,11 @@ impl Running {
         let request = tokio::spawn(async move {
             doors.run(Ask { door: &name, command, deadline, stdout_limit: KEPT }, sender).await
         });
-        let output = self.stream(desk, chunks, sink).await;
+        let mut output = self.stream(desk, chunks, sink).await;
+        if self.door.kind == DoorKind::Diag {
+            // The guard has done it already where it is ours; what a wrong door at the far end lets through is not kept.
+            output.kept = breakglass_redact::text(&output.kept);
+        }
         let end = request.await.unwrap_or_else(|error| End::LineLost { reason: error.to_string() });
         host_key::tell_if_changed(desk, &self.door.name, &end).await;
         let exit = match &end {
@@ -244,7 +290,7 @@ impl Running {
         let new = new.get(..whole).unwrap_or_default();
         if !new.is_empty() {
             let text = String::from_utf8_lossy(new);
-            let frame = serde_json::json!({ "live": "output", "command": self.command, "text": text });
+            let frame = serde_json::json!({ "live": "output", "command": self.shown_as, "text": text });
             desk.journal.live(self.incident, Bytes::from(frame.to_string()));
         }
         told + whole

@@ -41,7 +41,7 @@ fn would_join(events: &[Event], verb: Verb) -> bool {
             EventBody::VerbProgress { .. } | EventBody::ForensicsCaptured { .. } => {}
             EventBody::IncidentOpened { .. } | EventBody::Note { .. } | EventBody::Triaged { .. } => {}
             EventBody::VerbFinished { verb: finished, .. } if !finished.is_mutating() => {}
-            EventBody::VerbPressed { .. } => {}
+            EventBody::VerbPressed { .. } | EventBody::Turn(_) => {}
             _ => return false,
         }
     }

@@ -141,13 +141,15 @@ const refresh = () => {
 };
 
 const onRow = (event) => {
-  const { seq, html, fill, state } = JSON.parse(event.data);
+  const { seq, html, fill, state, line, how } = JSON.parse(event.data);
   const log = document.getElementById("rows");
   if (seq && seq <= newest) return;
   if (seq) newest = seq;
   const content = part(html || "");
+  if (line) document.getElementById(line)?.replaceChildren(part(how));
   if (fill) document.getElementById(fill)?.replaceChildren(content);
-  else if (log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
+  else if (typing && find(".words", content)) typing.textContent = "";
+  if (!fill && log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
   if (state) refresh();
 };
 
@@ -159,6 +161,16 @@ const onOutput = (event) => {
   out.append(text);
   if (out.textContent.length > 262144) out.textContent = out.textContent.slice(-131072);
   if (atEnd) out.scrollTop = out.scrollHeight;
+};
+
+// What an agent says, as it comes; its row takes the place of it when it is whole.
+const typing = document.getElementById("typing");
+const onSays = (event) => {
+  const { from, text } = JSON.parse(event.data);
+  if (!typing) return;
+  if (from === 0) typing.textContent = "";
+  else if (!typing.textContent) typing.textContent = "… ";
+  typing.append(text);
 };
 
 const onHead = (event) => {
@@ -192,6 +204,7 @@ const listen = () => {
   };
   source.addEventListener("row", alive(onRow));
   source.addEventListener("output", alive(onOutput));
+  source.addEventListener("says", alive(onSays));
   source.addEventListener("head", alive(onHead));
   source.addEventListener("state", alive(refresh));
   source.addEventListener("beat", alive(() => {}));

@@ -168,9 +168,7 @@ pub(crate) async fn command(
         return Ok((StatusCode::ACCEPTED, Json(json!({ "command": command }))).into_response());
     }
     let end = breakglass_recovery::run_to_end(&app.desk, visitor.actor, run).await.map_err(refused)?;
-    let value = json!({ "command": end.command, "exit": end.exit, "message": end.message, "millis": end.millis,
-                        "output": end.output, "rest": end.rest });
-    Ok(Json(value).into_response())
+    Ok(Json(ended_command(&end)).into_response())
 }
 
 /// `GET /api/v1/incidents`
@@ -222,9 +220,25 @@ pub(crate) async fn incident(State(app): State<App>, Path(id): Path<u64>) -> Ans
     Ok(Json(json!({
         "id": id, "target": view.target, "reason": view.reason, "opened": view.opened, "closed": view.closed,
         "close_reason": view.close_reason, "away_millis": view.away_millis, "state": state, "running": running,
-        "triage": view.triage, "last": view.last,
+        "triage": view.triage, "turns": turns(&view), "last": view.last,
     }))
     .into_response())
+}
+
+/// The turns in short; what was said and called is in the events.
+fn turns(view: &View) -> Vec<Value> {
+    let waits = |turn: &breakglass_incident::Turn| {
+        view.turns.waiting().filter(|(of, ..)| of.id == turn.id).map(|(_, call, until)| {
+            json!({ "call": call.id, "tool": call.tool, "shown": call.shown, "digest": call.digest, "expires": until })
+        })
+    };
+    let told = view.turns.all.iter().map(|turn| {
+        let end = turn.end.as_ref();
+        json!({ "turn": turn.id, "by": turn.by, "engine": turn.engine, "ask": turn.ask, "since": turn.since,
+                "calls": turn.calls.len(), "waiting": waits(turn), "ended": end.map(|end| end.at),
+                "how": end.and_then(|end| end.how), "sentence": end.map(|end| &end.sentence) })
+    });
+    told.collect()
 }
 
 /// `GET /api/v1/incidents/{id}/events`: a stream, or (for `Accept: application/json`) what there is so far.
@@ -338,7 +352,46 @@ pub(crate) struct AcceptBody {
 
 /// `GET /api/v1/hosts`
 pub(crate) async fn hosts(State(app): State<App>) -> Response {
-    Json(json!({ "changed": breakglass_recovery::changed_host_keys(&app.desk) })).into_response()
+    let hosts: Vec<Value> = app
+        .desk
+        .fleet
+        .hosts()
+        .map(|host| json!({ "name": host.name, "kind": host.kind.as_str(), "groups": host.groups }))
+        .collect();
+    let changed = breakglass_recovery::changed_host_keys(&app.desk);
+    Json(json!({ "hosts": hosts, "changed": changed })).into_response()
+}
+
+/// The body of a look.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LookBody {
+    request: String,
+    #[serde(default)]
+    incident: Option<IncidentId>,
+    #[serde(default)]
+    deadline_seconds: Option<u64>,
+}
+
+/// `POST /api/v1/hosts/{name}/looks`
+pub(crate) async fn look(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    said: Body<LookBody>,
+) -> Answer {
+    let said = body(said)?;
+    let deadline = said.deadline_seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, 3600)));
+    let look = breakglass_recovery::Look { request: said.request, incident: said.incident, deadline };
+    let ended = breakglass_recovery::diagnose(&app.desk, visitor.actor, &name, look, None).await;
+    let end = ended.map_err(|error| Problem::not_looked(&error))?;
+    Ok(Json(ended_command(&end)).into_response())
+}
+
+/// How a command or a look ended.
+fn ended_command(end: &breakglass_recovery::CommandEnd) -> Value {
+    json!({ "command": end.command, "exit": end.exit, "message": end.message, "millis": end.millis,
+            "output": end.output, "rest": end.rest })
 }
 
 /// `POST /api/v1/hosts/{name}/accept-key`

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_incident::{Actor, EventBody, IncidentId, Seq, View};
 use breakglass_protocol::{RunState, Verb};
-use breakglass_recovery::{Press, Pressed, Run, TargetView};
+use breakglass_recovery::{Look, Press, Pressed, Run, TargetView};
 use maud::Markup;
 use serde::Deserialize;
 
@@ -343,6 +343,25 @@ async fn run(
         )
     })?;
     Ok(Redirect::to(&format!("/incidents/{incident}#e{command}")))
+}
+
+/// The request of a look.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Looking {
+    request: String,
+}
+
+/// `POST /hosts/{name}/look`: waits for the answer, which the door's deadline bounds, then shows it on the host's page.
+pub(crate) async fn look(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+    Form(form): Form<Looking>,
+) -> Result<Redirect, PageProblem> {
+    let look = Look { request: form.request.trim().to_owned(), incident: None, deadline: None };
+    let ended = breakglass_recovery::diagnose(&app.desk, visitor.actor, &name, look, None).await;
+    ended.map_err(|error| Problem::not_looked(&error))?;
+    Ok(Redirect::to(&format!("/hosts/{name}#answers")))
 }
 
 /// The notes box.

@@ -19,6 +19,7 @@ mod problem;
 mod routes;
 mod server;
 mod shows;
+mod turns;
 
 pub use config::WebConfig;
 pub use identity::{Visitor, Way};

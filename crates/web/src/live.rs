@@ -5,11 +5,11 @@
 //! number that a crash has taken away.
 
 use crate::app::App;
-use crate::pages::{head, incident, row};
+use crate::pages::{call, head, incident, row};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use breakglass_incident::{EventBody, IncidentId, Seq, View};
+use breakglass_incident::{EventBody, IncidentId, Seq, TurnEvent, View};
 use breakglass_journal::{Frame, Tail};
 use bytes::{BufMut, BytesMut};
 use futures_util::stream;
@@ -194,8 +194,24 @@ impl Viewer {
         let id = frame.seq.map(|seq| seq.0);
         let state = !matches!(
             event.body,
-            EventBody::Note { .. } | EventBody::CommandStarted { .. } | EventBody::CommandFinished { .. }
+            EventBody::Note { .. }
+                | EventBody::CommandStarted { .. }
+                | EventBody::CommandFinished { .. }
+                | EventBody::Turn(
+                    TurnEvent::AgentSaid { .. }
+                        | TurnEvent::ToolCalled { .. }
+                        | TurnEvent::ToolAnswered { .. }
+                        | TurnEvent::TurnBriefed { .. }
+                        | TurnEvent::OutcomeObserved { .. }
+                )
         );
+        if let EventBody::Turn(TurnEvent::ToolAnswered { call: id_of_call, .. }) = &event.body {
+            let html = call::answered(&event).into_string();
+            let fill = format!("c{id_of_call}");
+            let piece = serde_json::json!({ "seq": id, "fill": fill, "html": html, "state": false,
+                "line": format!("h{id_of_call}"), "how": call::how(Some(&event)).into_string() });
+            return named("row", &piece.to_string(), id);
+        }
         let piece = match row::end_of(&event) {
             Some((command, end)) => {
                 let html = row::ended(&end, &format!("o{command}")).into_string();
@@ -257,6 +273,14 @@ fn salient(target: &breakglass_recovery::TargetView) -> String {
 /// Live output is passed on only in the one shape that the page's script knows.
 fn output_piece(json: &str) -> Bytes {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else { return Bytes::new() };
+    if let (Some("says"), Some(from), Some(text)) = (
+        value.get("live").and_then(serde_json::Value::as_str),
+        value.get("from").and_then(serde_json::Value::as_u64),
+        value.get("text").and_then(serde_json::Value::as_str),
+    ) {
+        let text = crate::pages::words::clean(text);
+        return named("says", &serde_json::json!({ "from": from, "text": text }).to_string(), None);
+    }
     let (Some("output"), Some(command), Some(text)) = (
         value.get("live").and_then(serde_json::Value::as_str),
         value.get("command").and_then(serde_json::Value::as_u64),

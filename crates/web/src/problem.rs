@@ -5,6 +5,7 @@ use crate::pages::layout;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use breakglass_recovery::RunError;
 use maud::html;
 
 /// What went wrong, in words for the one who asked.
@@ -34,6 +35,23 @@ impl Problem {
             StatusCode::NOT_FOUND,
             format!("There is no incident {number}."),
             "The list of incidents shows all that are kept.",
+        )
+    }
+
+    pub(crate) fn no_diag_door(host: &str) -> Self {
+        Self::not_looked(&RunError::NoDiagDoor { host: host.to_owned() })
+    }
+
+    /// A look that was not sent.
+    pub(crate) fn not_looked(error: &RunError) -> Self {
+        let status = match error {
+            RunError::NoDiagDoor { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(
+            status,
+            format!("{error}. Nothing was sent."),
+            "The page of the hosts lists those that have one.",
         )
     }
 

@@ -2,7 +2,7 @@
 //! kind of identity. Nothing answers that does not stand here.
 
 use crate::app::App;
-use crate::{api, assets, forms, shows};
+use crate::{api, assets, forms, shows, turns};
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -65,6 +65,8 @@ pub const ROUTES: &[Route] = routes! {
     GET "/parts" Known Data => get(shows::board_parts),
     GET "/live" Known Stream => get(shows::board_live),
     GET "/hosts" Known Page => get(shows::hosts),
+    GET "/hosts/{name}" Known Page => get(shows::host),
+    POST "/hosts/{name}/look" Known Page => post(forms::look),
     POST "/hosts/{name}/accept-key" Person Page => post(forms::accept_key),
 
     GET "/targets/{name}" Known Page => get(shows::target),
@@ -73,6 +75,7 @@ pub const ROUTES: &[Route] = routes! {
     POST "/targets/{name}/power" Known Page => post(forms::target_power),
     POST "/targets/{name}/triage" Known Page => post(forms::target_triage),
     POST "/targets/{name}/run" Known Page => post(forms::target_run),
+    POST "/targets/{name}/turn" Known Page => post(turns::ask_target),
     POST "/targets/{name}/open" Known Page => post(forms::open),
 
     GET "/incidents" Known Page => get(shows::list),
@@ -83,6 +86,10 @@ pub const ROUTES: &[Route] = routes! {
     POST "/incidents/{id}/power" Known Page => post(forms::incident_power),
     POST "/incidents/{id}/triage" Known Page => post(forms::incident_triage),
     POST "/incidents/{id}/run" Known Page => post(forms::incident_run),
+    POST "/incidents/{id}/turn" Known Page => post(turns::ask),
+    POST "/incidents/{id}/turn/stop" Known Page => post(turns::stop),
+    POST "/incidents/{id}/calls/{call}/approve" Person Page => post(turns::approve),
+    POST "/incidents/{id}/calls/{call}/refuse" Person Page => post(turns::refuse),
     POST "/incidents/{id}/note" Known Page => post(forms::note),
     POST "/incidents/{id}/close" Known Page => post(forms::close),
     GET "/artifacts/{sha256}" Known Data => get(shows::artifact),
@@ -97,12 +104,17 @@ pub const ROUTES: &[Route] = routes! {
     GET "/api/v1/incidents/{id}" Known Data => get(api::incident),
     GET "/api/v1/incidents/{id}/events" Known Stream => get(api::events),
     POST "/api/v1/incidents/{id}/notes" Known Data => post(api::note),
+    POST "/api/v1/incidents/{id}/turns" Known Data => post(turns::api_start),
+    POST "/api/v1/incidents/{id}/turns/stop" Known Data => post(turns::api_stop),
+    POST "/api/v1/incidents/{id}/calls/{call}/approve" Person Data => post(turns::api_approve),
+    POST "/api/v1/incidents/{id}/calls/{call}/refuse" Person Data => post(turns::api_refuse),
     POST "/api/v1/incidents/{id}/close" Known Data => post(api::close),
     GET "/api/v1/incidents/{id}/export/{format}" Known Data => get(api::export),
     GET "/api/v1/events" Known Stream => get(api::all_events),
     GET "/api/v1/dependencies" Known Data => get(api::dependencies),
     GET "/api/v1/journal/head" Known Data => get(api::journal_head),
     GET "/api/v1/hosts" Known Data => get(api::hosts),
+    POST "/api/v1/hosts/{name}/looks" Known Data => post(api::look),
     POST "/api/v1/hosts/{name}/accept-key" Person Data => post(api::accept_key),
 };
 

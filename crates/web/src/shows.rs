@@ -6,14 +6,14 @@ use crate::identity::Visitor;
 use crate::live::{self, Shows};
 use crate::pages::confirm::Context;
 use crate::pages::layout::{self, Live, Page, Place};
-use crate::pages::{fleet, foot, hosts, incident, incidents};
+use crate::pages::{fleet, foot, host, hosts, incident, incidents};
 use crate::problem::{PageProblem, Problem};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_incident::{Event, IncidentId, Seq, View};
-use breakglass_recovery::{TargetView, changed_host_keys, dependencies};
+use breakglass_recovery::{TargetView, changed_host_keys, dependencies, looks_at};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -148,8 +148,25 @@ pub(crate) async fn one_live(
 
 /// `GET /hosts`
 pub(crate) async fn hosts(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Markup {
-    let main = hosts::main(&changed_host_keys(&app.desk), &visitor);
-    quiet_page(&app, &visitor, Place::Hosts, "Host keys · breakglass", main)
+    let main = hosts::main(&app.desk.fleet, &changed_host_keys(&app.desk), &visitor);
+    quiet_page(&app, &visitor, Place::Hosts, "Hosts · breakglass", main)
+}
+
+/// Answers that a host's page shows at most.
+const ANSWERS: usize = 10;
+
+/// `GET /hosts/{name}`
+pub(crate) async fn host(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<Markup, PageProblem> {
+    let (Some(host), Some(door)) = (app.desk.fleet.component(&name), app.desk.fleet.diag_door(&name)) else {
+        return Err(Problem::no_diag_door(&name).into());
+    };
+    let looks = looks_at(&app.desk, &name, ANSWERS).await;
+    let main = host::main(&host::Shown { host, door, visitor: &visitor, looks: &looks, now: app.desk.now() });
+    Ok(quiet_page(&app, &visitor, Place::Hosts, &format!("{name} · breakglass"), main))
 }
 
 /// `GET /incidents/{id}/export/{format}`
@@ -257,7 +274,9 @@ fn subject(
     let view = incident.map(|(view, _)| view);
     let context = context(app, visitor, target, view, seen);
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
-    let running = view.is_some_and(|view| view.running.is_some());
+    let running = view.is_some_and(|view| view.running.is_some() || view.turns.running().is_some());
+    let engines: Vec<String> =
+        app.desk.turns.engines().list.iter().map(|engine| engine.name().to_owned()).collect();
     let open = view.is_some_and(View::is_open);
     let around = app.around();
     let base = match context.incident {
@@ -267,11 +286,17 @@ fn subject(
     let page = Page {
         title: &incident::title(&context, view),
         banner,
-        main: incident::main(&context, (head, act), incident.map_or(&[], |(_, events)| events), open),
+        main: incident::main(
+            &context,
+            (head, act),
+            incident.map_or(&[], |(_, events)| events),
+            open,
+            &engines,
+        ),
         foot: foot::fold(&app.desk.fleet, &target.name, &dependencies(&app.desk)),
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
-        dock: !running,
+        dock: view.is_none_or(|view| view.running.is_none()),
     };
     let place = if view.is_some() { Place::Incidents } else { Place::Fleet };
     layout::page(&app.frame(&around, visitor, place), &page)

@@ -9,14 +9,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The steps that a cycle of a VM whose guest does not answer goes through.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 10] = [
     "accepted",
     "forensics-begun",
     "forensics-done",
     "guest-asked",
+    "grace-ended",
     "process-killed",
     "process-gone",
+    "lock-checked",
     "process-started",
+    "state-observed",
 ];
 
 /// Every third step, beginning with the one at `first`; all of them in a full run.

@@ -4,6 +4,7 @@
 use breakglass_e2e::browser::{Browser, Look};
 use breakglass_e2e::http::{self, Answer};
 use breakglass_e2e::night::{BOOT, Night, brisk};
+use breakglass_e2e::scriptless::Scriptless;
 use breakglass_e2e::server::{PERSON, Server};
 use breakglass_lab::Wedge;
 use std::path::PathBuf;
@@ -223,4 +224,28 @@ fn without_javascript_the_forms_do_it() {
     let ran =
         reader.send(&target, "id=\"command\"", &format!("command={}", encoded("echo from-the-page; id -un")));
     assert_eq!(ran.status, 303, "{}", ran.body);
+}
+
+#[test]
+fn in_a_browser_whose_scripts_are_off_too() {
+    let night = Night::begin(&brisk()).unwrap();
+    let address = night.server.address;
+    let mut browser = Scriptless::open(Look::PHONE).unwrap();
+    browser.go(&format!("http://{address}/")).unwrap();
+    browser.fill("[name=name]", PERSON.0).unwrap();
+    browser.fill("[name=password]", PERSON.1).unwrap();
+    browser.press("button.go").unwrap();
+    browser.see(&["devvm", "Log out"], SOON).unwrap();
+    await_well(&night);
+    let vm = night.vm().unwrap();
+    vm.wedge(Wedge::BlockStall).unwrap();
+    browser.see(&["Not serving", "Open incident"], SOON).unwrap();
+    browser.press("section.card a.btn.go").unwrap();
+    browser.see(&["Block-path stall</h2>", "cycle-now"], SOON).unwrap();
+    browser.press("details.dock > summary").unwrap();
+    browser.shot(&shots("scriptless-1-confirm")).unwrap();
+    browser.press("details.dock button.fire").unwrap();
+    browser.see(&["This incident is over", "Was away for"], BOOT).unwrap();
+    browser.shot(&shots("scriptless-2-back")).unwrap();
+    assert_eq!(vm.starts().len(), 2, "one fresh QEMU for one press");
 }

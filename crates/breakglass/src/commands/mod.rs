@@ -4,6 +4,7 @@ pub(crate) mod accept_host_key;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod diag;
 pub(crate) mod incident;
 pub(crate) mod init;
 pub(crate) mod journal;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Power(power::Power),
     Run(run::Run),
+    Diag(diag::Diag),
     Triage(triage::Triage),
     Incident(incident::Incident),
     Journal(journal::Journal),

@@ -53,7 +53,8 @@ impl Run {
     }
 }
 
-fn pass_on(mut chunks: mpsc::Receiver<Chunk>) {
+/// Writes both outputs on as they come, until they end or nobody reads.
+pub(super) fn pass_on(mut chunks: mpsc::Receiver<Chunk>) {
     while let Some(chunk) = chunks.blocking_recv() {
         let passed = match &chunk {
             Chunk::Stdout(bytes) => {

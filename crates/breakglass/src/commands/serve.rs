@@ -3,6 +3,7 @@
 //! Nothing is waited for before it answers: doors are warmed, the past is resumed and the watch begins while it listens.
 
 use crate::edge::now;
+use crate::engines;
 use crate::fleet_file::FleetFile;
 use crate::here::{self, HOST_KEYS};
 use anyhow::Context as _;
@@ -62,6 +63,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
     let fleet = Arc::new(fleet);
     let listening = Listening::bind(&fleet.web.listen).await?;
     let desk = desk(&fleet)?;
+    desk.turns.set_engines(engines::engines(&fleet));
     for address in &listening.addresses {
         tracing::info!(%address, fleet = fleet.name, "listening");
         println!("breakglass listens on http://{address}");
@@ -81,6 +83,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
                 unclean = resumed.unclean,
                 presses = resumed.presses,
                 commands = resumed.commands,
+                turns = resumed.turns,
                 "resumed"
             );
             desk.doors.warm_all();

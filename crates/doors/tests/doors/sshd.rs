@@ -187,6 +187,7 @@ pub(crate) fn empty_fleet(state: &Path) -> Fleet {
         scenarios: Vec::new(),
         web: Web::default(),
         watch: Watch::default(),
+        agent: breakglass_fleet::AgentSection::default(),
         state: state.to_owned(),
         unused_sections: Vec::new(),
     }
@@ -198,6 +199,7 @@ pub(crate) fn component(name: &str, address: &str, host_key: HostKeyPolicy) -> C
         kind: ComponentKind::Host,
         addresses: vec![address.to_owned()],
         needs: Vec::new(),
+        groups: Vec::new(),
         refusing_port: None,
         host_key,
     }

@@ -1,7 +1,7 @@
 //! The file that `breakglass init` writes.
 
 use super::good;
-use breakglass_fleet::{Door, Fleet, Watch, Web, check, example};
+use breakglass_fleet::{AgentSection, Door, Fleet, Watch, Web, check, example};
 
 /// The example without the keys whose values are defaults: what is left must mean the same.
 #[test]
@@ -25,6 +25,7 @@ fn every_default_in_code_is_written_out() {
     let fleet = good(&example());
     assert_eq!(fleet.web, Web::default());
     assert_eq!(fleet.watch, Watch::default());
+    assert_eq!(fleet.agent, AgentSection::default());
     assert!(
         fleet
             .doors
@@ -49,6 +50,19 @@ fn every_default_in_code_is_written_out() {
         "confirm",
         "learn",
         "sync_probe",
+        "kinds",
+        "repair",
+        "power",
+        "wall_clock",
+        "approval",
+        "program",
+        "commands",
+        "commands_per_hour",
+        "verbs",
+        "verbs_per_hour",
+        "cycles",
+        "calls",
+        "cool_down",
     ] {
         let written =
             text.lines().any(|line| line.starts_with(&format!("{key} =")) && !line.contains("# example"));
@@ -74,6 +88,8 @@ fn what_is_commented_out_parses_once_it_is_not() {
     let with_cluster = format!("{uncommented}[[component]]\nname = \"cluster\"\nkind = \"kubernetes\"\n");
     let fleet: Fleet = good(&with_cluster);
     assert!(fleet.web.trusted_header.is_some() && fleet.web.password_file.is_some());
+    assert!(fleet.agent.api.is_some() && fleet.agent.runbooks.is_some());
+    assert_eq!(fleet.agent.doors, [("devvm-power".to_owned(), breakglass_fleet::Autonomy::Ask)]);
     assert_eq!((fleet.scenarios.len(), fleet.watch.maintenance.len()), (1, 1));
 }
 

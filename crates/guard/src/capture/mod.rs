@@ -8,6 +8,7 @@ mod cgroup;
 pub(crate) mod children;
 mod guest_agent;
 mod host;
+mod hypervisor;
 pub(crate) mod keep;
 mod kernel_log;
 pub(crate) mod kernel_text;
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: &[OsString]) -> u8 {
         Part::Host => host::run(&mut sheet),
         Part::Console => texts::console(&order, &mut sheet),
         Part::Config => texts::config(&order, &mut sheet),
+        Part::Hypervisor => hypervisor::run(&order, &mut sheet),
     };
     end as u8
 }

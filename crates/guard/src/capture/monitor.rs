@@ -5,7 +5,8 @@
 
 use super::{Order, PartEnd, Sheet, now};
 use crate::capture::kernel_text::same_process;
-use breakglass_qmp::{Client, Deadlined, QmpError};
+use crate::tool::wire::Wire;
+use breakglass_qmp::{Client, QmpError};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -45,7 +46,7 @@ fn ask(
     told: &mut Map<String, Value>,
 ) -> Result<(), QmpError> {
     let began = Instant::now();
-    let mut client = Client::open(socket, deadline)?;
+    let mut client = Wire::open(socket, order.plan.monitor_tool.as_deref(), deadline)?;
     let greeting = client.greeting();
     let version = format!("{}.{}.{}", greeting.major, greeting.minor, greeting.micro);
     told.insert("qemu".to_owned(), json!(version));
@@ -87,7 +88,7 @@ fn keep(told: &mut Map<String, Value>, name: &str, answer: Result<Value, QmpErro
     Ok(())
 }
 
-fn counters(client: &mut Client<Deadlined>, told: &mut Map<String, Value>) -> Result<(), QmpError> {
+fn counters(client: &mut Client<Wire>, told: &mut Map<String, Value>) -> Result<(), QmpError> {
     let disks: Value = client.execute("query-blockstats")?;
     let sample = json!({ "at": now(), "disks": disks });
     if let Value::Array(samples) = told.entry("query-blockstats").or_insert_with(|| json!([])) {
@@ -98,7 +99,7 @@ fn counters(client: &mut Client<Deadlined>, told: &mut Map<String, Value>) -> Re
 
 /// Has QEMU write its screen into a file that we made: in memory, so that no disk can hang QEMU over it, and given
 /// to QEMU's user, who may not write to the directory.
-fn screendump(client: &mut Client<Deadlined>, order: &Order) -> Result<(), QmpError> {
+fn screendump(client: &mut Client<Wire>, order: &Order) -> Result<(), QmpError> {
     let failed = |source: rustix::io::Errno| QmpError::Stream {
         during: "making the screen's file".to_owned(),
         source: source.into(),

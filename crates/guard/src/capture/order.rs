@@ -66,10 +66,12 @@ pub(crate) enum Part {
     Console,
     /// Configuration, staged and running.
     Config,
+    /// What the hypervisor's own tools tell.
+    Hypervisor,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Qmp,
         Self::Screen,
         Self::GuestAgent,
@@ -79,6 +81,7 @@ impl Part {
         Self::Host,
         Self::Console,
         Self::Config,
+        Self::Hypervisor,
     ];
 
     /// Its name, on the wire and on disk.
@@ -93,6 +96,7 @@ impl Part {
             Self::Host => "host",
             Self::Console => "console",
             Self::Config => "config",
+            Self::Hypervisor => "hypervisor",
         }
     }
 

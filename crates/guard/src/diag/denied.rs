@@ -64,7 +64,7 @@ pub(crate) fn holds_denied(policy: &DiagPolicy, path: &[u8]) -> bool {
     })
 }
 
-/// Whether a pattern of a host's configuration can be one: absolute or floating, not empty, without `..`.
+/// Whether a pattern of a host's configuration can be one: it names something, and does not climb.
 pub(crate) fn pattern_is_sound(pattern: &str) -> bool {
     !pattern.trim_matches(['/', '*']).is_empty() && !pattern.split('/').any(|part| part == "..")
 }

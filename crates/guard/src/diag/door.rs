@@ -103,7 +103,7 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
 pub(crate) fn explain(config: &Path, request: &OsStr) -> u8 {
     match Policy::for_diag(config) {
         Ok((_, diag)) => {
-            report::say(decide::explain(&diag, request.as_bytes()).trim_end());
+            report::say(decide::explain::explain(&diag, request.as_bytes()).trim_end());
             exit::DONE
         }
         Err(reason) => {
@@ -146,7 +146,15 @@ impl Acted {
         }
         let Self { by, code, outcome, message, refusal } = self;
         let message = message.unwrap_or_else(|| format!("the command ended with {code}"));
-        client.line(&Line::Finished { at: clock::now(), by, exit: code, outcome, message, refusal, status: None });
+        client.line(&Line::Finished {
+            at: clock::now(),
+            by,
+            exit: code,
+            outcome,
+            message,
+            refusal,
+            status: None,
+        });
         code
     }
 }
@@ -176,7 +184,9 @@ fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&s
         Wiring { errors: plan.errors, answer: &mut *answer, complaints: &mut *complaints, client };
     let end = match &plan.source {
         Source::Program(program) => run::program(program, diag, &mut wiring),
-        Source::Native(parsed) => run::native(diag, &mut wiring, &|out, complain| read(parsed, diag, out, complain)),
+        Source::Native(parsed) => {
+            run::native(diag, &mut wiring, &|out, complain| read(parsed, diag, out, complain))
+        }
     };
     complaints.end();
     let filtered = answer.end();
@@ -184,7 +194,12 @@ fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&s
 }
 
 /// Source, redaction, filters, redaction, client; built from its end.
-fn chain(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, shape: Shape) -> Result<Box<dyn Sink>, Refusal> {
+fn chain(
+    plan: &Plan,
+    diag: &DiagPolicy,
+    client: &Rc<Client>,
+    shape: Shape,
+) -> Result<Box<dyn Sink>, Refusal> {
     let mut chain = ToClient::boxed(client, Output::Answer);
     if !plan.filters.is_empty() {
         chain = redacted(diag, Shape::Text, chain);
@@ -227,7 +242,8 @@ fn ended(end: End, filtered: Option<u8>, plan: &Plan, name: &str, diag: &DiagPol
         }
         End::Ended(Why::TooMuch, seen) => {
             let bytes = diag.limits.output;
-            let message = format!("the output was cut after {bytes} bytes: ask for less of it; {}", gone(seen));
+            let message =
+                format!("the output was cut after {bytes} bytes: ask for less of it; {}", gone(seen));
             Acted::guard(exit::BUSY_OR_TIMEOUT, Outcome::NotObserved, message)
         }
         End::Ended(Why::NobodyReads, seen) => {

@@ -8,13 +8,14 @@ use super::native::sink::{Flow, Sink};
 use super::plan::{Errors, Program};
 use super::policy::DiagPolicy;
 use super::walls::{ENVIRONMENT, Walls};
-use breakglass_protocol::{Refusal, exit};
 use crate::power::proc_file;
 use crate::sys::{self, Forked, SessionSignals, Standard};
+use breakglass_protocol::{Refusal, exit};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, set_child_subreaper, waitpgid,
+    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, set_child_subreaper,
+    waitpgid,
 };
 use std::fs::File;
 use std::io::{Read, Write};
@@ -23,6 +24,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// A reader of the guard's own: where its bytes and its complaints go; its exit code comes back.
+type Reader<'a> = dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8 + 'a;
 
 /// How long what was killed may take to be gone before it counts as what cannot be killed.
 const DYING: Duration = Duration::from_millis(500);
@@ -83,11 +87,7 @@ pub(crate) fn program(program: &Program, policy: &DiagPolicy, wiring: &mut Wirin
 
 /// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. `read`
 /// is told where to write and where to complain, and says how it ended.
-pub(crate) fn native(
-    policy: &DiagPolicy,
-    wiring: &mut Wiring<'_>,
-    read: &dyn Fn(&mut dyn Sink, &mut dyn FnMut(&str)) -> u8,
-) -> End {
+pub(crate) fn native(policy: &DiagPolicy, wiring: &mut Wiring<'_>, read: &Reader<'_>) -> End {
     run(wiring, &|| {
         if let Err(why) = Walls::for_reading(policy).and_then(Walls::enter) {
             return format!("the walls are not up: {why}");
@@ -339,7 +339,9 @@ impl Child {
         let pid = self.pid.as_raw_nonzero();
         let state = u32::try_from(pid.get()).ok().and_then(proc_file::stat).map(|stat| stat.state);
         match state {
-            Some(state) => format!("process {pid} was sent the last signal and is still there, in state {state}"),
+            Some(state) => {
+                format!("process {pid} was sent the last signal and is still there, in state {state}")
+            }
             None => format!("children of process {pid} were sent the last signal and are still there"),
         }
     }

@@ -64,9 +64,11 @@ pub(crate) fn strength(policy: &DiagPolicy) -> Result<Strength, String> {
         Some(3..) => Ok(Strength::Whole),
         Some(_) => Ok(Strength::WithoutFiles),
         None if policy.without_landlock => Ok(Strength::WithoutFiles),
-        None => Err("this kernel has no Landlock (or it is not switched on), which keeps programs from what \
+        None => {
+            Err("this kernel has no Landlock (or it is not switched on), which keeps programs from what \
                      nobody reads"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 
@@ -82,7 +84,9 @@ impl Walls {
     ) -> Result<Self, String> {
         let strength = strength(policy)?;
         let ruleset = match landlock::version() {
-            Some(version) => Some(ruleset(version, program, place, policy).map_err(|e| format!("Landlock: {e}"))?),
+            Some(version) => {
+                Some(ruleset(version, program, place, policy).map_err(|e| format!("Landlock: {e}"))?)
+            }
             None => None,
         };
         Ok(Self {
@@ -105,7 +109,8 @@ impl Walls {
             rules.whole(landlock::READ | landlock::LIST)?;
             Ok::<_, std::io::Error>(rules.finish())
         };
-        let ruleset = landlock::version().map(everything).transpose().map_err(|e| format!("Landlock: {e}"))?;
+        let ruleset =
+            landlock::version().map(everything).transpose().map_err(|e| format!("Landlock: {e}"))?;
         let filter = calls::reader(strength, std::process::id());
         Ok(Self { ruleset, filter, limits: policy.limits, keeps: CapabilitySet::empty() })
     }
@@ -185,7 +190,10 @@ fn drop_capabilities(keeps: CapabilitySet) -> rustix::io::Result<()> {
         }
     }
     let _ = rustix::thread::clear_ambient_capability_set();
-    let sets =
-        rustix::thread::CapabilitySets { effective: keeps, permitted: keeps, inheritable: CapabilitySet::empty() };
+    let sets = rustix::thread::CapabilitySets {
+        effective: keeps,
+        permitted: keeps,
+        inheritable: CapabilitySet::empty(),
+    };
     rustix::thread::set_capabilities(None, sets)
 }

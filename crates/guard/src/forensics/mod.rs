@@ -51,10 +51,11 @@ pub(crate) fn capture(plan: &Plan, emit: &mut dyn FnMut(Captured)) -> Summary {
     let mut nursery = Nursery::default();
     let mut notes = Vec::new();
     nursery.start(keeper(plan, whole.checked_sub(DYING).unwrap_or(began)));
-    for part in FIRST {
+    let mut open = 0;
+    for part in FIRST.into_iter().chain((!plan.asks.is_empty()).then_some(Part::Hypervisor)) {
         nursery.start(job(part, &order, parts_end));
+        open += 1;
     }
-    let mut open = FIRST.len();
     let mut kept = None;
     while let Some(ended) = nursery.next(whole) {
         let Some(part) = Part::from_name(&ended.name) else {

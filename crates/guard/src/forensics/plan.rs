@@ -18,6 +18,12 @@ pub(crate) struct Plan {
     pub(crate) taken: Timestamp,
     /// QEMU's monitor socket.
     pub(crate) qmp_socket: Option<PathBuf>,
+    /// What goes before a monitor's command, where a daemon keeps that socket to itself.
+    #[serde(default)]
+    pub(crate) monitor_tool: Option<Vec<String>>,
+    /// What the hypervisor's tools are asked, each a command line of its own.
+    #[serde(default)]
+    pub(crate) asks: Vec<Vec<String>>,
     /// QEMU's process, where its identity is beyond doubt.
     pub(crate) process: Option<ProcessIdentity>,
     /// The guest agent's socket.
@@ -87,6 +93,8 @@ mod tests {
                 operation: operation.map(|id| OperationId(id.to_owned())),
                 taken: Timestamp::default(),
                 qmp_socket: None,
+                monitor_tool: None,
+                asks: Vec::new(),
                 process: None,
                 guest_agent: None,
                 console: None,

@@ -2,7 +2,9 @@
 
 use super::document::{Fault, Value};
 use super::section::Section;
+use crate::diag::denied::pattern_is_sound;
 use crate::diag::policy::{DiagPolicy, ExtraCommand, Limits};
+use crate::diag::tables::is_set;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ pub(super) fn read(file: Section<'_>) -> Result<Option<DiagPolicy>, Fault> {
     };
     if let Some(sets) = section.open_section("sets")? {
         for entry in sets.entries() {
+            if !is_set(&entry.key) {
+                let reason = format!("there is no set of commands `{}`", entry.key.escape_debug());
+                return Err(sets.fault(&entry.key, reason));
+            }
             match entry.value {
                 Value::Switch(true) => {}
                 Value::Switch(false) => {
@@ -73,9 +79,8 @@ pub(super) fn read(file: Section<'_>) -> Result<Option<DiagPolicy>, Fault> {
 fn patterns(section: &Section<'_>, key: &'static str) -> Result<Vec<String>, Fault> {
     let patterns = section.texts(key)?;
     for pattern in &patterns {
-        let sound = pattern.starts_with('/')
-            && !pattern.chars().any(char::is_control)
-            && !pattern.split('/').any(|step| step == "..");
+        let sound =
+            pattern.starts_with('/') && !pattern.chars().any(char::is_control) && pattern_is_sound(pattern);
         if !sound {
             let shown = pattern.escape_debug();
             let reason = format!("`{key}` has absolute paths without `..` only, not `{shown}`");

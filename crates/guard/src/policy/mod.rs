@@ -6,8 +6,11 @@
 mod diag;
 mod document;
 mod file_trust;
+mod power_backends;
 mod section;
 mod sections;
+
+pub(crate) use power_backends::{Backend, Qm, Virsh};
 
 use crate::diag::policy::DiagPolicy;
 use breakglass_protocol::VmName;
@@ -33,12 +36,15 @@ pub(crate) struct Policy {
 pub(crate) struct Machine {
     pub(crate) vm: VmName,
     pub(crate) vm_id: u32,
+    /// The hypervisor that has it.
+    pub(crate) backend: Backend,
+    /// Where its QEMU shows.
     pub(crate) qmp: Qmp,
     pub(crate) patience: Patience,
     pub(crate) forensics: Forensics,
 }
 
-/// A plain QEMU that is driven over its monitor, and started from here.
+/// Where a QEMU shows and, of a plain one, how it is started from here.
 #[derive(Debug, Clone)]
 pub(crate) struct Qmp {
     pub(crate) socket: PathBuf,
@@ -75,6 +81,8 @@ pub(crate) struct Patience {
     pub(crate) kill_wait: Duration,
     /// From the start of a process until its monitor must say `running`.
     pub(crate) start_wait: Duration,
+    /// Any one question to a hypervisor's tool or file system.
+    pub(crate) tool: Duration,
     /// Any one conversation with the monitor.
     pub(crate) answer: Duration,
     /// Between the two samples of the block counters.

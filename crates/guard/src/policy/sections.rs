@@ -1,8 +1,9 @@
 //! The shape of `guard.toml` on paper, its defaults and its ranges; resolved into what the guard uses.
 
 use super::document::{self, Fault};
+use super::power_backends::{self, Given, Kind};
 use super::section::Section;
-use super::{Forensics, Machine, Patience, Policy, Qmp, diag};
+use super::{Backend, Forensics, Machine, Patience, Policy, Qmp, diag};
 use crate::forensics::Limits;
 use breakglass_protocol::VmName;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,21 @@ const POWER: &[&str] = &[
     "backend",
     "vm",
     "name",
+    "domain",
     "qmp",
+    "root",
+    "uri",
     "machines",
     "grace_seconds",
     "stop_grace_seconds",
     "kill_wait_seconds",
     "start_wait_seconds",
+    "tool_seconds",
     "answer_millis",
     "sample_millis",
     "forensics",
 ];
-const MACHINE: &[&str] = &["vm", "name", "qmp"];
+const MACHINE: &[&str] = &["vm", "name", "domain", "qmp"];
 const QMP: &[&str] =
     &["socket", "pid_file", "command", "executable", "console", "lock_file", "guest_agent", "log"];
 const FORENSICS: &[&str] = &["dir", "deadline_seconds", "keep_bytes", "keep_count", "free_floor_bytes"];
@@ -61,31 +66,28 @@ fn policy(text: &str) -> Result<Policy, Fault> {
 }
 
 fn machines(power: Section<'_>) -> Result<Vec<Machine>, Fault> {
-    match power.text("backend")? {
-        Some("qmp") => {}
-        Some(other) => {
-            let reason = format!("`backend` is `{}`; known is `qmp`", other.escape_debug());
-            return Err(power.fault("backend", reason));
-        }
+    let kind = match power.text("backend")? {
+        Some(word) => Kind::from_word(word).ok_or_else(|| {
+            let reason = format!("`backend` is `{}`; known are `qmp`, `qm` and `virsh`", word.escape_debug());
+            power.fault("backend", reason)
+        })?,
         None => return Err(power.fault("backend", "`backend` is missing in [power]")),
-    }
+    };
     let one = power.number("vm", 1, u64::from(u32::MAX))?.is_some();
     let several = power.sections("machines", "power.machines", MACHINE)?;
-    let sections = if one && several.is_empty() && power.section("qmp", "power.qmp", QMP)?.is_some() {
+    let names_one = power.text("name")?.is_some() || power.text("domain")?.is_some();
+    let sections = if one && several.is_empty() {
         vec![power]
-    } else if !one && !several.is_empty() && power.text("name")?.is_none() {
+    } else if !one && !several.is_empty() && !names_one {
         several
     } else {
-        return Err(power.fault(
-            "",
-            "[power] has either `vm` and [power.qmp], or one [[power.machines]] table for each VM",
-        ));
+        return Err(power.fault("", "[power] has either `vm`, or one [[power.machines]] table for each VM"));
     };
-    let patience = patience(&power)?;
+    let patience = patience(&power, kind)?;
     let forensics = forensics(&power)?;
     let mut machines: Vec<Machine> = Vec::new();
     for section in sections {
-        let machine = machine(&section, patience, &forensics)?;
+        let machine = machine(&section, &power, kind, patience, &forensics)?;
         if machines.iter().any(|have| have.vm == machine.vm || have.vm_id == machine.vm_id) {
             let reason = format!("the VM `{}` ({}) stands twice", machine.vm, machine.vm_id);
             return Err(section.fault("vm", reason));
@@ -102,7 +104,7 @@ fn machines(power: Section<'_>) -> Result<Vec<Machine>, Fault> {
     Ok(machines)
 }
 
-fn patience(power: &Section<'_>) -> Result<Patience, Fault> {
+fn patience(power: &Section<'_>, kind: Kind) -> Result<Patience, Fault> {
     let seconds = |key: &str, least, otherwise| {
         power.number(key, least, 3600).map(|given| Duration::from_secs(given.unwrap_or(otherwise)))
     };
@@ -113,7 +115,9 @@ fn patience(power: &Section<'_>) -> Result<Patience, Fault> {
         grace: seconds("grace_seconds", 0, 10)?,
         stop_grace: seconds("stop_grace_seconds", 0, 60)?,
         kill_wait: seconds("kill_wait_seconds", 1, 10)?,
-        start_wait: seconds("start_wait_seconds", 1, 10)?,
+        // A hypervisor's start activates storage and networks first.
+        start_wait: seconds("start_wait_seconds", 1, if kind == Kind::Qmp { 10 } else { 60 })?,
+        tool: seconds("tool_seconds", 1, 5)?,
         answer: millis("answer_millis", 1000)?,
         sample_gap: millis("sample_millis", 250)?,
     })
@@ -145,7 +149,13 @@ fn forensics(power: &Section<'_>) -> Result<Forensics, Fault> {
 }
 
 /// One VM, from [power] itself or from a table of its own.
-fn machine(section: &Section<'_>, patience: Patience, forensics: &Forensics) -> Result<Machine, Fault> {
+fn machine(
+    section: &Section<'_>,
+    power: &Section<'_>,
+    kind: Kind,
+    patience: Patience,
+    forensics: &Forensics,
+) -> Result<Machine, Fault> {
     let vm_id = section.number("vm", 1, u64::from(u32::MAX))?.and_then(|id| u32::try_from(id).ok());
     let vm_id = vm_id.ok_or_else(|| section.fault("vm", "`vm` is missing: the number of a VM, from 1"))?;
     let vm = match section.text("name")? {
@@ -153,15 +163,32 @@ fn machine(section: &Section<'_>, patience: Patience, forensics: &Forensics) -> 
         None => VmName::new(&format!("vm{vm_id}")),
     };
     let vm = vm.map_err(|reason| section.fault("name", reason))?;
-    let Some(qmp) = section.section("qmp", "qmp", QMP)? else {
-        return Err(section.fault("qmp", "the VM has no `qmp` table"));
+    let given = Given {
+        vm_id,
+        name: vm.as_str(),
+        domain: section.text("domain")?,
+        root: power.path("root")?,
+        uri: power.text("uri")?,
     };
+    let resolved = power_backends::resolve(kind, given).map_err(|reason| section.fault("domain", reason))?;
+    let (backend, qmp) = match (resolved, section.section("qmp", "qmp", QMP)?) {
+        (Some(resolved), None) => resolved,
+        (None, Some(section)) => (Backend::Qmp, plain_qemu(vm_id, &section)?),
+        (Some(_), Some(_)) => return Err(section.fault("qmp", "a `qmp` table is for the backend `qmp`")),
+        (None, None) => {
+            return Err(section.fault("qmp", format!("the VM `{vm}` needs a `qmp` table with its `command`")));
+        }
+    };
+    Ok(Machine { vm, vm_id, backend, qmp, patience, forensics: forensics.clone() })
+}
+
+fn plain_qemu(vm_id: u32, qmp: &Section<'_>) -> Result<Qmp, Fault> {
     let command = qmp.texts("command")?;
     if let Some(reason) = fault_of_command(&command) {
         return Err(qmp.fault("command", reason));
     }
     let beside = |ending: &str| PathBuf::from(format!("/run/vm/{vm_id}.{ending}"));
-    let qmp = Qmp {
+    Ok(Qmp {
         socket: qmp.path("socket")?.unwrap_or_else(|| beside("qmp")),
         pid_file: qmp.path("pid_file")?.unwrap_or_else(|| beside("pid")),
         command,
@@ -170,8 +197,7 @@ fn machine(section: &Section<'_>, patience: Patience, forensics: &Forensics) -> 
         lock_file: qmp.path("lock_file")?,
         guest_agent: qmp.path("guest_agent")?,
         log: qmp.path("log")?.unwrap_or_else(|| beside("log")),
-    };
-    Ok(Machine { vm, vm_id, qmp, patience, forensics: forensics.clone() })
+    })
 }
 
 fn fault_of_command(command: &[String]) -> Option<String> {
@@ -231,7 +257,10 @@ mod tests {
             ("vm = 102", "vm = 102\nvmid = 103", "vmid"),
             ("vm = 102", "vm = 102\ngrace_seconds = 100000", "grace_seconds"),
             ("vm = 102", "vm = 102\nname = \"Dev VM\"", "not a VM name"),
-            ("\"qmp\"", "\"qm\"", "line 2"),
+            ("\"qmp\"", "\"kvm\"", "line 2"),
+            ("\"qmp\"", "\"qm\"", "for the backend `qmp`"),
+            ("\"qmp\"", "\"virsh\"", "for the backend `qmp`"),
+            ("vm = 102", "vm = 102\ndomain = \"a\"", "for the backend `virsh`"),
             ("[\"/usr/bin/qemu\"]", "[\"qemu\"]", "absolute"),
             ("[\"/usr/bin/qemu\"]", "[\"/q\", \"-daemonize\"]", "-daemonize"),
             ("[\"/usr/bin/qemu\"]", "[]", "empty"),
@@ -243,6 +272,20 @@ mod tests {
             let error = read(&text).unwrap_err();
             assert!(error.contains(named), "{error} does not name {named}");
             assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_hypervisor_needs_no_more_than_its_name_and_the_vm() {
+        let machine = |text: &str| read(text).map(|policy| policy.machines.into_iter().next().unwrap());
+        let qm = machine("[power]\nbackend = \"qm\"\nvm = 102\n").unwrap();
+        assert_eq!(qm.qmp.pid_file, Path::new("/var/run/qemu-server/102.pid"));
+        assert_eq!(qm.patience.start_wait, Duration::from_secs(60));
+        let virsh = machine("[power]\nbackend = \"virsh\"\nvm = 1\nname = \"devvm\"\n").unwrap();
+        assert_eq!(virsh.qmp.pid_file, Path::new("/run/libvirt/qemu/devvm.pid"));
+        for domain in ["--all", "", "a b", "../x", "a;b"] {
+            let text = format!("[power]\nbackend = \"virsh\"\nvm = 1\ndomain = {domain:?}\n");
+            assert!(machine(&text).unwrap_err().contains("safe to name"), "{domain}");
         }
     }
 

@@ -76,7 +76,8 @@ pub(super) fn ask(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
 fn longest(machine: &Machine) -> Duration {
     let patience = machine.patience;
     let waits = patience.grace.max(patience.stop_grace) + patience.kill_wait + patience.start_wait;
-    waits + machine.forensics.deadline + patience.answer * 8 + Duration::from_secs(30)
+    // A hypervisor's tool may take each of these waits again, and a look at it precedes every step.
+    waits * 2 + machine.forensics.deadline + patience.answer * 8 + patience.tool * 6 + Duration::from_secs(30)
 }
 
 /// Hands on a line of the log. Says whether somebody still listens.

@@ -2,7 +2,7 @@
 
 use super::directory::Directory;
 use super::identity::{self, Found};
-use super::now;
+use super::{backend, now};
 use crate::forensics::{self, Captured, Plan};
 use crate::policy::Machine;
 use breakglass_protocol::{OperationId, Status};
@@ -21,11 +21,14 @@ pub(super) fn capture(
         Found::One(process) => Some(process.identity),
         Found::Nothing | Found::Doubt(_) => None,
     };
+    let backend = backend::of(machine);
     let plan = Plan {
         vm_name: machine.vm.clone(),
         vm_id: machine.vm_id,
         operation: operation.cloned(),
         taken: now(),
+        monitor_tool: backend.monitor(),
+        asks: backend.asks(),
         qmp_socket: Some(machine.qmp.socket.clone()),
         process,
         guest_agent: machine.qmp.guest_agent.clone(),

@@ -5,7 +5,7 @@
 //! only of a process that has the monitor's socket open, and no two witnesses may name different ones. A command line is never read and no pattern is ever matched: VM 102 is not VM 1020.
 
 use super::directory::{Directory, Remembered};
-use super::proc_file;
+use super::{backend, proc_file};
 use crate::policy::Machine;
 use breakglass_protocol::ProcessIdentity;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -72,14 +72,18 @@ impl Process {
 
 /// Looks at all three witnesses.
 pub(crate) fn find(machine: &Machine, directory: Option<&Directory>) -> Found {
-    let program =
-        std::fs::canonicalize(machine.qmp.program()).unwrap_or_else(|_| machine.qmp.program().to_owned());
+    let backend = backend::of(machine);
+    // A hypervisor's tools choose the program; that it is a QEMU and has what only this VM's has must do.
+    let program = (!machine.qmp.command.is_empty()).then(|| {
+        std::fs::canonicalize(machine.qmp.program()).unwrap_or_else(|_| machine.qmp.program().to_owned())
+    });
     let witnesses = Witnesses {
-        listener: listener(&machine.qmp.socket),
+        listener: if backend.made_socket() { listener(&machine.qmp.socket) } else { Listener::Nobody },
         filed: filed(&machine.qmp.pid_file),
         remembered: directory.and_then(Directory::remembered).map(|Remembered { process, .. }| process),
     };
-    match judge(&witnesses, |pid| look(pid, &program, &machine.qmp.socket)) {
+    let look = |pid| look(pid, program.as_deref(), &|pid| backend.belongs(machine, pid));
+    match judge(&witnesses, backend.mark(), look) {
         Ok(Some(identity)) => match Process::hold(identity) {
             Some(process) => Found::One(process),
             None => Found::Doubt(format!("process {} ended while it was looked at; ask again", identity.pid)),
@@ -117,8 +121,8 @@ enum Filed {
 struct Look {
     start_ticks: u64,
     program: Program,
-    /// It has the VM's monitor socket open, whether or not that answers.
-    holds_socket: bool,
+    /// It has what only this VM's process has.
+    belongs: bool,
 }
 
 /// What a process runs.
@@ -133,6 +137,7 @@ enum Program {
 /// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives, what it runs and holds.
 fn judge(
     witnesses: &Witnesses,
+    mark: &str,
     look: impl Fn(u32) -> Option<Look>,
 ) -> Result<Option<ProcessIdentity>, String> {
     let identity = |pid, seen: Look| ProcessIdentity { pid, start_ticks: seen.start_ticks };
@@ -216,23 +221,35 @@ fn judge(
         return doubt("does not run the configured program");
     }
     // The program alone proves nothing: the neighbour VM runs it too.
-    if !seen.holds_socket {
-        return doubt("does not hold this VM's monitor socket");
+    if !seen.belongs {
+        return doubt(&format!("does not hold {mark}"));
     }
     Ok(Some(identity(pid, seen)))
 }
 
-fn look(pid: u32, program: &Path, socket: &Path) -> Option<Look> {
+fn look(pid: u32, program: Option<&Path>, belongs: &dyn Fn(u32) -> bool) -> Option<Look> {
     let stat = proc_file::stat(pid).filter(|stat| !stat.is_gone())?;
-    let runs = proc_file::program(pid);
-    let replaced = format!("{} (deleted)", program.display());
-    let program = match runs {
-        Some(runs) if runs == program || runs.as_os_str() == replaced.as_str() => Program::Configured,
+    let program = match proc_file::program(pid) {
+        Some(runs) if is_program(&runs, program) => Program::Configured,
         None if stat.state == 'Z' => Program::Ending,
         _ => Program::Another,
     };
-    let holds_socket = program == Program::Configured && proc_file::holds_socket(pid, socket);
-    Some(Look { start_ticks: stat.start_ticks, program, holds_socket })
+    let belongs = program == Program::Configured && belongs(pid);
+    Some(Look { start_ticks: stat.start_ticks, program, belongs })
+}
+
+/// Whether a process runs the configured program, or any QEMU where none is configured. One that was replaced while
+/// it runs has a word behind its name.
+fn is_program(runs: &Path, program: Option<&Path>) -> bool {
+    let runs = runs.to_string_lossy();
+    let runs = runs.strip_suffix(" (deleted)").unwrap_or(&runs);
+    match program {
+        Some(program) => program.as_os_str() == runs,
+        None => {
+            let name = runs.rsplit('/').next().unwrap_or_default();
+            name.starts_with("qemu-system-") || name == "kvm" || name == "qemu-kvm"
+        }
+    }
 }
 
 /// Who listens on the socket, by the kernel's word. Connecting never waits here: a full queue says as much.

@@ -2,12 +2,12 @@
 //! (`ask`, `operate`) which the caller only follows (`follow`).
 
 mod ask;
+mod backend;
 mod directory;
 mod evidence;
 mod follow;
 mod identity;
 mod launch;
-mod locks;
 mod monitor;
 mod operate;
 mod operation_log;
@@ -30,6 +30,7 @@ use std::path::Path;
 
 pub(crate) use launch::launch;
 pub(crate) use operate::operate;
+pub(crate) use spawn::{become_program, spare_from_oom};
 
 /// Who asks, and where the answer goes.
 pub(crate) struct Caller<'a> {
@@ -71,8 +72,9 @@ pub(crate) fn act(verb: Verb, machine: &Machine, caller: &Caller<'_>) -> Acted {
 fn look(machine: &Machine, caller: &Caller<'_>) -> Ending {
     let directory = Directory::open(caller.state_dir, machine);
     let samples = if caller.json { status::Samples::Two } else { status::Samples::One };
-    let status = status::observe(machine, directory.as_ref().map_err(String::as_str), samples);
-    Ending::done(status::summary(&status)).with_status(status)
+    let (status, blind) = status::look(machine, directory.as_ref().map_err(String::as_str), samples);
+    let ending = blind.map_or_else(|| Ending::done(status::summary(&status)), Ending::failed);
+    ending.with_status(status)
 }
 
 /// `forensics`: everything that explains a wedge, with what might itself hang QEMU, since it was asked for by name.
@@ -118,11 +120,20 @@ fn may_begin(verb: Verb, machine: &Machine, directory: &Directory) -> Result<(),
             "`start` starts it",
         ));
     }
-    if verb == Verb::Cycle || (verb == Verb::Start && off) {
-        locks::permit_start(machine)
-            .map_err(|why| unsafe_state(verb, why, "nothing was touched; the VM is as it was"))?;
+    let view = backend::of(machine).view(machine, Some(directory), &found);
+    let starts = verb == Verb::Cycle || (verb == Verb::Start && off);
+    let forbids_stop = view.forbids_stop.filter(|_| verb != Verb::Start);
+    if let Some(why) = forbids_stop.or(view.forbids_start.filter(|_| starts)) {
+        return Err(unsafe_state(verb, why, "nothing was touched; the VM is as it was"));
     }
-    Ok(())
+    // What cannot be started again is not ended by a cycle.
+    match view.dead {
+        Some(why) if verb != Verb::Stop => {
+            let other = if verb == Verb::Cycle { "; `stop` can still end its process" } else { "" };
+            Err(Ending::failed(format!("{verb} was not begun and nothing was touched: {why}{other}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The moment for a line of an answer.

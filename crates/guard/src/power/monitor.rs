@@ -2,9 +2,11 @@
 //!
 //! QEMU serves one client at a time, so nobody keeps a connection while waiting for something else.
 
+use super::backend;
 use crate::policy::Machine;
+use crate::tool::wire::Wire;
 use breakglass_protocol::RunState;
-use breakglass_qmp::{Client, Deadlined, QmpError};
+use breakglass_qmp::{Client, QmpError};
 use std::time::{Duration, Instant};
 
 /// Connects, asks, and hangs up.
@@ -13,18 +15,25 @@ use std::time::{Duration, Instant};
 /// What the monitor said, or that it did not answer in time.
 pub(super) fn ask<T>(
     machine: &Machine,
-    questions: impl FnOnce(&mut Client<Deadlined>) -> Result<T, QmpError>,
+    questions: impl FnOnce(&mut Client<Wire>) -> Result<T, QmpError>,
 ) -> Result<T, QmpError> {
-    ask_within(machine, machine.patience.answer, questions)
+    ask_within(machine, patience(machine), questions)
+}
+
+/// How long one conversation may last: starting a tool for each question takes longer than a socket does.
+pub(super) fn patience(machine: &Machine) -> Duration {
+    let Machine { patience, .. } = machine;
+    if backend::of(machine).monitor().is_some() { patience.tool } else { patience.answer }
 }
 
 /// As [`ask`], for a caller with less time.
 pub(super) fn ask_within<T>(
     machine: &Machine,
     patience: Duration,
-    questions: impl FnOnce(&mut Client<Deadlined>) -> Result<T, QmpError>,
+    questions: impl FnOnce(&mut Client<Wire>) -> Result<T, QmpError>,
 ) -> Result<T, QmpError> {
-    let mut client = Client::open(&machine.qmp.socket, Instant::now() + patience)?;
+    let tool = backend::of(machine).monitor();
+    let mut client = Wire::open(&machine.qmp.socket, tool.as_deref(), Instant::now() + patience)?;
     questions(&mut client)
 }
 

@@ -74,11 +74,23 @@ pub(crate) fn holds_socket(pid: u32, path: &Path) -> bool {
             (same_file_name(Path::new(fields.next()?), path)).then(|| format!("socket:[{inode}]"))
         })
         .collect();
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     !bound.is_empty()
-        && descriptors
-            .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-            .any(|target| bound.iter().any(|socket| target.as_os_str() == socket.as_str()))
+        && has_open(pid, &|target| bound.iter().any(|socket| target.as_os_str() == socket.as_str()))
+}
+
+/// Whether the process has this file open.
+pub(crate) fn holds_file(pid: u32, path: &Path) -> bool {
+    has_open(pid, &|target| same_file_name(target, path))
+}
+
+fn has_open(pid: u32, is_it: &dyn Fn(&Path) -> bool) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.filter_map(|descriptor| fs::read_link(descriptor.path()).ok()).any(|target| is_it(&target))
+}
+
+/// The control groups of a process, one a line.
+pub(crate) fn cgroups(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()
 }
 
 /// Whether two paths name the same entry of the same directory; the entry itself may be gone.

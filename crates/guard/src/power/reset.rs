@@ -3,8 +3,9 @@
 use super::identity::{Found, find};
 use super::operate::Run;
 use super::start::{Settled, observe_running};
-use super::{monitor, unsafe_state};
+use super::{backend, monitor, stop, unsafe_state};
 use crate::report::Ending;
+use crate::tool::{Does, Said, ask};
 use breakglass_protocol::{Phase, Verb};
 use std::time::{Duration, Instant};
 
@@ -25,17 +26,28 @@ pub(super) fn reset(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
         Found::Doubt(why) => return Err(Box::new(unsafe_state(Verb::Reset, why, "nothing was touched"))),
     };
     let pid = process.identity.pid;
-    let before = monitor::ask(run.machine, |client| {
-        let status = client.query_status()?;
-        client.system_reset()?;
-        Ok(status)
-    });
-    match before {
-        Ok(status) => {
-            run.progress(Phase::ResetSent, &format!("process {pid} was reset; it was {}", status.status))
+    let backend = backend::of(run.machine);
+    let before = match backend.reset() {
+        None => monitor::ask(run.machine, |client| {
+            let status = client.query_status()?;
+            client.system_reset()?;
+            Ok(format!("process {pid} was reset; it was {}", status.status))
+        })
+        .map_err(|error| monitor::sentence(&error)),
+        Some(words) => {
+            let said = ask(Does::Tied, &words, Instant::now() + run.machine.patience.kill_wait);
+            if let Said::Late(text) = &said {
+                backend.abandon(text);
+            }
+            let line = stop::command(&words);
+            said.text()
+                .map(|_| format!("process {pid} was reset by `{line}`"))
+                .map_err(|why| format!("`{line}` {why}"))
         }
+    };
+    match before {
+        Ok(note) => run.progress(Phase::ResetSent, &note),
         Err(error) => {
-            let error = monitor::sentence(&error);
             let why = format!(
                 "process {pid} could not be told to reset ({error}); it is as it was, `cycle` replaces it"
             );

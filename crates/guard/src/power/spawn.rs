@@ -51,7 +51,7 @@ pub(super) fn detached(
 }
 
 /// Becomes another program. Returns only where that failed.
-pub(super) fn become_program(command: &[String]) -> std::io::Error {
+pub(crate) fn become_program(command: &[String]) -> std::io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return std::io::ErrorKind::InvalidInput.into();
     };
@@ -85,7 +85,7 @@ pub(super) fn remove_empty_cgroups() {
 }
 
 /// How much the kernel spares this process when memory runs out: -1000 is always, 0 is as usual.
-pub(super) fn spare_from_oom(score: i32) {
+pub(crate) fn spare_from_oom(score: i32) {
     let _ = std::fs::write("/proc/self/oom_score_adj", score.to_string());
 }
 

@@ -3,9 +3,10 @@
 use super::identity::{Found, Process, find};
 use super::operate::Run;
 use super::watch::{Watch, wait};
-use super::{locks, monitor, spawn, unsafe_state};
+use super::{backend, monitor, spawn, stop, unsafe_state};
 use crate::arguments::Launch;
 use crate::report::Ending;
+use crate::tool::{Does, Said, ask};
 use breakglass_protocol::{Phase, RunState};
 use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
@@ -61,17 +62,77 @@ pub(super) fn fresh(run: &mut Run<'_>) -> Result<Ending, Box<Ending>> {
             return Err(Box::new(Ending::failed(format!("the VM is not started: {why}"))));
         }
     }
-    let cleared = locks::clear_before_start(run.machine);
-    match cleared {
+    match clear_lock(run) {
         Ok(seen) => run.progress(Phase::LockChecked, &seen),
         Err(why) => {
             run.progress(Phase::LockChecked, &why);
             return Err(Box::new(Ending::failed(format!("the VM is off and was not started: {why}"))));
         }
     }
-    let process = launch(run)?;
+    let process = match backend::of(run.machine).start() {
+        None => launch(run)?,
+        Some(words) => through_tool(run, &words)?,
+    };
     run.progress(Phase::ProcessStarted, &format!("process {} was started", process.identity.pid));
     observe_running(run, &process, Settled::AtOnce)
+}
+
+/// Looks at the lock once more, and clears one that may be cleared. Says what was seen and done.
+fn clear_lock(run: &Run<'_>) -> Result<String, String> {
+    let backend = backend::of(run.machine);
+    let view = backend.view(run.machine, Some(run.directory), &Found::Nothing);
+    match (view.forbids_start, view.lock) {
+        (Some(why), _) => Err(why),
+        (None, None) => Ok("no lock".to_owned()),
+        (None, Some(lock)) => {
+            backend.clear_lock(run.machine, &lock)?;
+            let why = "its holder is gone and its kind leaves nothing half done";
+            Ok(format!("the lock `{}` was cleared: {why}", lock.kind))
+        }
+    }
+}
+
+/// Has the hypervisor's tool start the VM, again where what hinders it may pass, and waits until its process shows.
+/// The hypervisor's own locks see to it that two such starts make one process.
+fn through_tool(run: &mut Run<'_>, words: &[String]) -> Result<Process, Box<Ending>> {
+    let backend = backend::of(run.machine);
+    let line = stop::command(words);
+    let deadline = Instant::now() + run.machine.patience.start_wait;
+    let mut waits = false;
+    loop {
+        let said = ask(Does::Free, words, deadline);
+        let why = said.text().err();
+        // Whatever the tool says: what counts is whether a process shows. One that only queues needs a moment.
+        loop {
+            if let Found::One(process) = find(run.machine, Some(run.directory)) {
+                return Ok(process);
+            }
+            if why.is_some() || Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(BETWEEN * 2);
+        }
+        let Some(why) = why else {
+            let message =
+                format!("`{line}` was accepted and no process of the VM was seen; ask for `status`");
+            return Err(Box::new(Ending::not_observed(message)));
+        };
+        if matches!(said, Said::Late(_)) {
+            let message = format!(
+                "no process of the VM was seen: `{line}` {why}; it goes on and may still start the VM"
+            );
+            return Err(Box::new(Ending::not_observed(message)));
+        }
+        if !backend.may_pass(&why) || Instant::now() + BETWEEN * 4 >= deadline {
+            return Err(Box::new(Ending::failed(format!(
+                "the VM is off and was not started: `{line}` {why}"
+            ))));
+        }
+        if !std::mem::replace(&mut waits, true) {
+            run.progress(Phase::LockChecked, &format!("`{line}` {why}; it is asked again"));
+        }
+        std::thread::sleep(BETWEEN * 4);
+    }
 }
 
 /// Starts the process and waits until it has written itself down.
@@ -166,7 +227,7 @@ pub(super) fn observe_running(
     let mut resumed = false;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let patience = run.machine.patience.answer.min(left.max(Duration::from_millis(50)));
+        let patience = monitor::patience(run.machine).min(left.max(Duration::from_millis(50)));
         let answer = monitor::ask_within(run.machine, patience, |client| {
             let status = client.query_status()?;
             let held = matches!(

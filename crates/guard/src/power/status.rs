@@ -5,11 +5,12 @@
 
 use super::directory::Directory;
 use super::identity::{self, Found, Process};
-use super::{locks, monitor, now, operation_log, proc_file};
+use super::{backend, monitor, now, operation_log, proc_file};
 use crate::console;
 use crate::policy::Machine;
-use breakglass_protocol::{BlockCounters, BlockSample, RunState, RunningJob, StagedChange, Status};
-use breakglass_qmp::{BlockStats, Client, Deadlined, Job, QmpError};
+use crate::tool::wire::Wire;
+use breakglass_protocol::{BlockCounters, BlockSample, RunState, RunningJob, Status};
+use breakglass_qmp::{BlockStats, Client, Job, QmpError};
 use std::time::Instant;
 
 /// How many samples of the block counters are taken.
@@ -32,18 +33,33 @@ struct Answer {
 
 /// Looks. `directory` may be missing, with the reason, where the host's `/run` is broken: everything else still answers.
 pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, samples: Samples) -> Status {
+    look(machine, directory, samples).0
+}
+
+/// As [`observe`]; and why the hypervisor could not be asked, where the state could not be seen without it.
+pub(super) fn look(
+    machine: &Machine,
+    directory: Result<&Directory, &str>,
+    samples: Samples,
+) -> (Status, Option<String>) {
     let mut notes = Vec::new();
     if let Err(why) = directory {
         notes.push(format!("operations cannot be told: {why}"));
     }
     let found = identity::find(machine, directory.ok());
+    let view = backend::of(machine).view(machine, directory.ok(), &found);
+    notes.extend(view.notes);
+    let blind = view.unknown.or(view.dead);
+    notes.extend(blind.clone());
     let (process, doubt) = match found {
         Found::One(process) => (Some(process), None),
         Found::Nothing => (None, None),
         Found::Doubt(why) => (None, Some(why)),
     };
     let off = process.is_none() && doubt.is_none();
-    let first = if off { None } else { Some(converse(machine)) };
+    // Where a daemon that is dead has the monitor, asking once more would only cost time.
+    let deaf = blind.is_some() && backend::of(machine).monitor().is_some();
+    let first = if off || deaf { None } else { Some(converse(machine)) };
     let mut status = Status {
         vm: machine.vm.clone(),
         vm_id: machine.vm_id,
@@ -55,10 +71,10 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
             .and_then(|process| proc_file::age_seconds(process.identity.start_ticks)),
         answered_in_millis: None,
         samples: Vec::new(),
-        lock: locks::read(machine),
-        jobs: Vec::new(),
-        staged: Vec::new(),
-        passthrough: passthrough(&machine.qmp.command),
+        lock: view.lock,
+        jobs: view.jobs,
+        staged: view.staged,
+        passthrough: view.passthrough,
         console: Vec::new(),
         console_bytes: None,
         last_operation: None,
@@ -68,12 +84,13 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
         status.notes.push(format!("the VM's process cannot be told: {why}"));
     }
     match first {
-        None => {}
+        None if off && blind.is_none() => {}
+        None => status.state = if off { RunState::Unknown } else { RunState::Unresponsive },
         Some(Ok(answer)) => {
             status.state = answer.state;
             status.answered_in_millis = Some(answer.millis);
             status.notes.extend(answer.notes);
-            status.jobs = answer.jobs.into_iter().map(job).collect();
+            status.jobs.extend(answer.jobs.into_iter().map(job));
             status.samples.push(sample(answer.disks, process.as_ref()));
             if samples == Samples::Two {
                 second_sample(machine, process.as_ref(), &mut status);
@@ -86,10 +103,10 @@ pub(super) fn observe(machine: &Machine, directory: Result<&Directory, &str>, sa
     }
     if let Ok(directory) = directory {
         status.last_operation = operation_log::newest(directory).map(operation_log::Operation::told);
-        stage(machine, directory, &mut status);
     }
     read_console(machine, &mut status);
-    status
+    let blind = blind.filter(|_| status.answered_in_millis.is_none());
+    (status, blind)
 }
 
 /// The state in a sentence.
@@ -126,7 +143,7 @@ fn second_sample(machine: &Machine, process: Option<&Process>, status: &mut Stat
         status.notes.push("the process ended between the two samples".to_owned());
         return;
     }
-    match monitor::ask(machine, Client::<Deadlined>::query_blockstats) {
+    match monitor::ask(machine, Client::<Wire>::query_blockstats) {
         Ok(disks) => status.samples.push(sample(disks, process)),
         Err(error) => status.notes.push(format!("no second sample: {}", monitor::sentence(&error))),
     }
@@ -155,67 +172,6 @@ fn job(job: Job) -> RunningJob {
     RunningJob { id: job.id, kind: job.kind, state: job.status }
 }
 
-/// What the next start changes, as far as it is known how the running process was started.
-fn stage(machine: &Machine, directory: &Directory, status: &mut Status) {
-    let Some(process) = status.process else {
-        return;
-    };
-    match directory.remembered().filter(|remembered| remembered.process == process) {
-        Some(remembered) => status.staged = differences(&remembered.command, &machine.qmp.command),
-        None => {
-            let why = "staged configuration cannot be told: the guard did not start this process";
-            status.notes.push(why.to_owned());
-        }
-    }
-}
-
-/// The options that differ between two command lines; an option and its value belong together.
-fn differences(running: &[String], staged: &[String]) -> Vec<StagedChange> {
-    let mut gone = options(running);
-    let mut fresh = Vec::new();
-    for option in options(staged) {
-        match gone.iter().position(|have| *have == option) {
-            Some(at) => {
-                gone.remove(at);
-            }
-            None => fresh.push(option),
-        }
-    }
-    let name = |option: &str| option.split(' ').next().unwrap_or_default().to_owned();
-    let mut changes = Vec::new();
-    for option in gone {
-        let counterpart = fresh.iter().position(|other| name(other) == name(&option));
-        let staged = counterpart.map(|at| fresh.remove(at));
-        changes.push(StagedChange { running: Some(option), staged });
-    }
-    changes.extend(fresh.into_iter().map(|option| StagedChange { running: None, staged: Some(option) }));
-    changes
-}
-
-fn options(command: &[String]) -> Vec<String> {
-    let mut options: Vec<String> = Vec::new();
-    for word in command {
-        match options.last_mut() {
-            Some(last) if !word.starts_with('-') && last.starts_with('-') && !last.contains(' ') => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => options.push(word.clone()),
-        }
-    }
-    options
-}
-
-/// Devices of the host that the configured command hands to the VM, by QEMU's driver word.
-fn passthrough(command: &[String]) -> Vec<String> {
-    let drivers = command.iter().flat_map(|word| word.split(','));
-    drivers
-        .map(|part| part.strip_prefix("driver=").unwrap_or(part))
-        .filter(|part| part.starts_with("vfio-") || *part == "usb-host")
-        .map(str::to_owned)
-        .collect()
-}
-
 fn read_console(machine: &Machine, status: &mut Status) {
     let Some(path) = &machine.qmp.console else {
         return;
@@ -229,43 +185,5 @@ fn read_console(machine: &Machine, status: &mut Status) {
         Err(error) => {
             status.notes.push(format!("the console log {} cannot be read: {error}", path.display()))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn staged_changes_are_told_option_by_option() {
-        let running = words("/q -m 192 -S -drive a -drive b -no-reboot");
-        let staged = words("/q -m 256 -S -drive b -drive c -device x");
-        let told: Vec<(Option<String>, Option<String>)> = differences(&running, &staged)
-            .into_iter()
-            .map(|change| (change.running, change.staged))
-            .collect();
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            told,
-            [
-                (text("-m 192"), text("-m 256")),
-                (text("-drive a"), text("-drive c")),
-                (text("-no-reboot"), None),
-                (None, text("-device x"))
-            ]
-        );
-        assert!(differences(&running, &running).is_empty());
-    }
-
-    #[test]
-    fn passthrough_is_named_by_driver() {
-        let command = words(
-            "/q -device vfio-pci,host=01:00.0 -device driver=vfio-ap -device virtio-net -drive file=vfio-x.img",
-        );
-        assert_eq!(passthrough(&command), ["vfio-pci", "vfio-ap"]);
     }
 }

@@ -158,7 +158,7 @@ impl Record {
     }
 }
 
-/// The same without what is secret in it: whoever types a password into a request has it in no record.
+/// A request as it may stand in a record and in a sentence, without what is secret in it: whoever types a password into a request has it in no record.
 pub(crate) fn redact_request(request: Option<&[u8]>) -> String {
     let bytes = request.unwrap_or_default();
     // Far more than is kept, so that a secret at the edge is whole when it is looked for.
@@ -166,12 +166,7 @@ pub(crate) fn redact_request(request: Option<&[u8]>) -> String {
     escape(&breakglass_redact::text(head), bytes.len())
 }
 
-/// A request as it may stand in a record and in a sentence: printable ASCII, capped, its true length named.
-pub(crate) fn escape_request(request: Option<&[u8]>) -> String {
-    let bytes = request.unwrap_or_default();
-    escape(bytes, bytes.len())
-}
-
+/// Printable ASCII, capped, its true length named.
 fn escape(bytes: &[u8], length: usize) -> String {
     let shown: String = bytes
         .iter()
@@ -200,12 +195,12 @@ mod tests {
 
     #[test]
     fn a_request_is_escaped_and_capped() {
-        assert_eq!(escape_request(Some(b"reset")), "reset");
-        assert_eq!(escape_request(Some(b"a\n\x1b[31m\xff\"")), "a\\n\\x1b[31m\\xff\\\"");
+        assert_eq!(redact_request(Some(b"reset")), "reset");
+        assert_eq!(escape(b"a\n\x1b[31m\xff\"", 8), "a\\n\\x1b[31m\\xff\\\"");
         for length in [400, 401, 131_000] {
-            let shown = escape_request(Some(&vec![b'\n'; length]));
+            let shown = redact_request(Some(&vec![b'\n'; length]));
             assert!(shown.len() <= REQUEST_CAP && shown.is_ascii(), "{}", shown.len());
         }
-        assert!(escape_request(Some(&[b'A'; 131_000])).ends_with("[of 131000 bytes]"));
+        assert!(redact_request(Some(&[b'A'; 131_000])).ends_with("[of 131000 bytes]"));
     }
 }

@@ -9,11 +9,16 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod boot;
 mod cells;
 mod corpus;
 mod hung_disk;
+mod libvirt;
 mod operations;
 mod processes;
+mod proxmox;
+mod proxmox_states;
+mod proxmox_verbs;
 mod record;
 mod support;
 mod trust;

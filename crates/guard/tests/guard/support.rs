@@ -152,9 +152,7 @@ impl Door {
 
     /// A verb in the background; its lines are read as they come.
     pub(crate) fn begin(&self, request: &str) -> Running {
-        let mut child = self.guard(Some(format!("--json {request}").as_bytes())).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Running { child, output, seen: Vec::new() }
+        Running::begin(&mut self.guard(Some(format!("--json {request}").as_bytes())))
     }
 
     /// What a person at the hypervisor would tell the VM's second monitor.
@@ -289,6 +287,13 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// All that the steps said.
+    pub(crate) fn notes(&self) -> String {
+        let note =
+            |line: &Line| if let Line::Progress { note, .. } = line { Some(note.clone()) } else { None };
+        self.all.iter().filter_map(note).collect::<Vec<_>>().join("\n")
+    }
+
     pub(crate) fn phases(&self) -> Vec<Phase> {
         let phase = |line: &Line| if let Line::Progress { phase, .. } = line { Some(*phase) } else { None };
         self.all.iter().filter_map(phase).collect()
@@ -326,6 +331,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn begin(guard: &mut Command) -> Self {
+        let mut child = guard.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output, seen: Vec::new() }
+    }
+
     /// Reads until this step was reached.
     pub(crate) fn reach(&mut self, phase: &str) {
         self.reach_line(&format!("\"phase\":\"{phase}\""));

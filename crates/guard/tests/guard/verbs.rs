@@ -83,6 +83,8 @@ fn cycle_replaces_the_process_and_applies_what_is_staged() {
         order.iter().position(|it| *it == phase).unwrap_or_else(|| panic!("{phase:?} in {order:?}"))
     };
     assert!(position(Phase::ForensicsDone) < position(Phase::GuestAsked));
+    assert!(position(Phase::GuestAsked) < position(Phase::GraceEnded), "its grace ran out, and that is told");
+    assert!(position(Phase::GraceEnded) < position(Phase::ProcessKilled));
     assert!(position(Phase::ProcessKilled) < position(Phase::ProcessGone));
     assert!(
         position(Phase::ProcessGone) < position(Phase::ProcessStarted),

@@ -9,7 +9,8 @@ use std::process::{Child, Stdio};
 /// The marker stands in what nobody can know for a secret: a password typed as a name, without key and without shape.
 const KNOWN_LIMITS: &[&str] = &["D1476"];
 /// What a row asks for is built by another test: races by the readers' own, sessions and bounds in `resources`.
-const ELSEWHERE: &[&str] = &["race:", "note:client", "note:50", "note:request every", "note:FUSE", "note:sparse", "note:directory"];
+const ELSEWHERE: &[&str] =
+    &["race:", "note:client", "note:50", "note:request every", "note:FUSE", "note:sparse", "note:directory"];
 
 struct Row {
     id: String,
@@ -84,7 +85,7 @@ fn build(door: &Door, precondition: &str) -> Option<Child> {
     let mut child = None;
     for part in precondition.split(" && ") {
         let pair = |rest: &str| rest.split_once("=>").map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let mut run = |words: &[&str]| {
+        let run = |words: &[&str]| {
             let _ = stage.command(false, words[0]).args(&words[1..]).stderr(Stdio::null()).status();
         };
         if let Some((path, text)) = part.strip_prefix("file:").and_then(|rest| rest.split_once('=')) {
@@ -136,11 +137,16 @@ fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
     for name in ["systemctl", "journalctl", "kubectl", "qm", "docker", "podman"] {
         door.stand_in(name, secret.as_bytes());
     }
-    door.stage.write("/etc/nginx/nginx.conf", b"proxy_set_header Authorization \"Basic BGCANARYBGCANARYBGCANARY==\";\n");
+    door.stage.write(
+        "/etc/nginx/nginx.conf",
+        b"proxy_set_header Authorization \"Basic BGCANARYBGCANARYBGCANARY==\";\n",
+    );
     door.stage.write("/var/log/nginx/access.log", b"192.0.2.7 - GET /x?token=BGCANARY-url HTTP/1.1 200\n");
     let (mut wrong, mut checked) = (Vec::new(), 0);
     for row in rows() {
-        if ELSEWHERE.iter().any(|note| row.precondition.contains(note)) || KNOWN_LIMITS.contains(&row.id.as_str()) {
+        if ELSEWHERE.iter().any(|note| row.precondition.contains(note))
+            || KNOWN_LIMITS.contains(&row.id.as_str())
+        {
             continue;
         }
         if row.precondition.contains("audit log path") {
@@ -171,9 +177,16 @@ fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
         let absent = answer.stderr.contains("No such file") && !ran;
         match expect.as_str() {
             "refuse" if !(refused || absent) => {
-                wrong.push(format!("{id} {} not refused: {} {}", row.request.escape_ascii(), answer.code, answer.stderr));
+                wrong.push(format!(
+                    "{id} {} not refused: {} {}",
+                    row.request.escape_ascii(),
+                    answer.code,
+                    answer.stderr
+                ));
             }
-            "refuse" if refused && lines.len() > before + 2 => wrong.push(format!("{id}: {} lines", lines.len() - before)),
+            "refuse" if refused && lines.len() > before + 2 => {
+                wrong.push(format!("{id}: {} lines", lines.len() - before))
+            }
             "inert" if answer.code == 77 && !answer.stderr.contains("(no-broker)") => {
                 wrong.push(format!("{id} refused: {}", answer.stderr));
             }

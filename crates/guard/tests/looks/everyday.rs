@@ -26,7 +26,12 @@ fn a_program_gets_a_rebuilt_argv_and_a_fixed_environment() {
     let Some(door) = Door::new() else { return };
     door.stand_in("systemctl", b"");
     let mut command = door.guard(Some(b"systemctl  'status' \"nginx\" -n5"));
-    let answer = command.env("LD_PRELOAD", "/tmp/x.so").env("PAGER", "vi").env("SYSTEMD_PAGER", "less").output().unwrap();
+    let answer = command
+        .env("LD_PRELOAD", "/tmp/x.so")
+        .env("PAGER", "vi")
+        .env("SYSTEMD_PAGER", "less")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     assert!(text.starts_with("called: systemctl "), "{text}");
     assert!(text.contains("env: SYSTEMD_PAGER=cat") && text.contains("env: LC_ALL=C.UTF-8"), "{text}");
@@ -44,8 +49,12 @@ fn machine_output_says_who_ended_it() {
     };
     let all = lines("--json systemctl status nginx | tail -n 1");
     assert!(matches!(&all[0], Line::Started { command: Some(name), .. } if name == "systemctl"), "{all:?}");
-    assert!(all.iter().any(|line| matches!(line, Line::Output { text, .. } if text == "caf\u{e9}\n")), "{all:?}");
-    let Some(Line::Finished { by: EndedBy::Command, exit: 0, outcome: Outcome::Done, .. }) = all.last() else {
+    assert!(
+        all.iter().any(|line| matches!(line, Line::Output { text, .. } if text == "caf\u{e9}\n")),
+        "{all:?}"
+    );
+    let Some(Line::Finished { by: EndedBy::Command, exit: 0, outcome: Outcome::Done, .. }) = all.last()
+    else {
         panic!("{all:?}");
     };
     let all = lines("--json cat /etc/shadow");

@@ -64,7 +64,11 @@ fn a_program_without_an_end_is_ended_at_the_deadline() {
     door.stage.program("/usr/bin/journalctl", b"#!/bin/sh\ntrap '' TERM\nsleep 600 & sleep 601 & wait\n");
     let answer = door.ask("journalctl -n 5");
     assert_eq!(answer.code, 75, "{}", answer.stderr);
-    assert!(answer.stderr.contains("was not done after 1 s; it was ended, and that was seen"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("was not done after 1 s; it was ended, and that was seen"),
+        "{}",
+        answer.stderr
+    );
     gone(&door, "sleep");
     recorded(&door, "timed-out");
 }
@@ -109,7 +113,12 @@ fn a_client_that_vanishes_takes_the_program_along() {
 fn a_line_of_ten_megabytes_is_bounded() {
     let Some(door) = Door::new() else { return };
     door.stage.write("/var/log/huge.log", &b"x".repeat(10 << 20));
-    for request in ["cat /var/log/huge.log", "tail -n 5 /var/log/huge.log", "cat /var/log/huge.log | grep -c x", "grep -E '(x+x+)+y' /var/log/huge.log"] {
+    for request in [
+        "cat /var/log/huge.log",
+        "tail -n 5 /var/log/huge.log",
+        "cat /var/log/huge.log | grep -c x",
+        "grep -E '(x+x+)+y' /var/log/huge.log",
+    ] {
         let answer = door.ask(request);
         assert!([0, 1, 2, 75].contains(&answer.code), "{request}: {} {}", answer.code, answer.stderr);
         assert!(answer.stdout.len() <= 4 << 20);
@@ -120,7 +129,8 @@ fn a_line_of_ten_megabytes_is_bounded() {
 fn fifty_sessions_at_once_are_all_recorded() {
     let Some(door) = Door::with("[diag]\n[diag.limits]\nat_a_time = 8\nper_minute = 60\n") else { return };
     let guards: Vec<_> = (0..50).map(|_| door.guard(Some(b"uptime")).spawn().unwrap()).collect();
-    let answers: Vec<Answer> = guards.into_iter().map(|guard| guard.wait_with_output().unwrap().into()).collect();
+    let answers: Vec<Answer> =
+        guards.into_iter().map(|guard| guard.wait_with_output().unwrap().into()).collect();
     let (mut ran, mut refused) = (0, 0);
     for answer in &answers {
         match answer.code {

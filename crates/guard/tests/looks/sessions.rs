@@ -38,7 +38,10 @@ impl<'a> Sshd<'a> {
             .filter(|line| !line.starts_with("nobody:"))
             .map(|line| format!("{line}\n"))
             .collect();
-        stage.write("/etc/passwd", format!("{lines}nobody:*:65534:65534:nobody:/nonexistent:/bin/sh\n").as_bytes());
+        stage.write(
+            "/etc/passwd",
+            format!("{lines}nobody:*:65534:65534:nobody:/nonexistent:/bin/sh\n").as_bytes(),
+        );
         let key = fs::read_to_string(stage.at("/run/client_key.pub")).unwrap();
         let forced = format!(
             "restrict,command=\"{GUARD} diag --label laptop --config /etc/breakglass/guard.toml\" {key}"

@@ -100,7 +100,7 @@ impl Door {
 
     /// Processes on the stage whose command line has this text.
     pub(super) fn running(&self, text: &str) -> usize {
-        let ours = fs::read_link(self.stage.namespace()).unwrap();
+        let ours = fs::read_link(self.stage.proc().join("ns/mnt")).unwrap();
         fs::read_dir("/proc")
             .unwrap()
             .flatten()

@@ -46,13 +46,8 @@ impl Stage {
         Some(stage)
     }
 
-    fn proc(&self) -> PathBuf {
+    pub(crate) fn proc(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}", self.holder.id()))
-    }
-
-    /// Its mount namespace.
-    pub(crate) fn namespace(&self) -> PathBuf {
-        self.proc().join("ns/mnt")
     }
 
     /// How a path of the stage is called from outside.

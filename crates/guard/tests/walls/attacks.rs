@@ -32,22 +32,77 @@ const PRIVILEGED: &[&[&str]] = &[
 
 /// What a file suffers.
 const FILES: &[&str] = &[
-    "write", "append", "write-both", "create", "truncate-open", "truncate", "tmpfile", "unlink", "rename", "link",
-    "symlink", "mkdir", "mkfifo", "chmod", "fchmodat2", "chown", "utimes", "read-unasked",
+    "write",
+    "append",
+    "write-both",
+    "create",
+    "truncate-open",
+    "truncate",
+    "tmpfile",
+    "unlink",
+    "rename",
+    "link",
+    "symlink",
+    "mkdir",
+    "mkfifo",
+    "chmod",
+    "fchmodat2",
+    "chown",
+    "utimes",
+    "read-unasked",
 ];
 /// What needs root to do harm at all.
 const MACHINE: &[&str] = &[
-    "mknod", "mount", "fsopen", "open-tree", "chroot", "unshare", "setns", "by-handle", "bpf", "kexec", "module",
-    "reboot", "hostname", "time", "clock", "swap", "acct", "log-clear", "chattr",
+    "mknod",
+    "mount",
+    "fsopen",
+    "open-tree",
+    "chroot",
+    "unshare",
+    "setns",
+    "by-handle",
+    "bpf",
+    "kexec",
+    "module",
+    "reboot",
+    "hostname",
+    "time",
+    "clock",
+    "swap",
+    "acct",
+    "log-clear",
+    "chattr",
 ];
 /// What anybody can do to a kernel and to a process.
 const ANYBODY: &[&str] = &[
-    "clone3", "openat2", "perf", "keyctl", "add-key", "uring", "shm", "x32", "setsid", "setpgid", "file-size",
-    "unshare-user", "clone-user", "quota", "unknown-call",
+    "clone3",
+    "openat2",
+    "perf",
+    "keyctl",
+    "add-key",
+    "uring",
+    "shm",
+    "x32",
+    "setsid",
+    "setpgid",
+    "file-size",
+    "unshare-user",
+    "clone-user",
+    "quota",
+    "unknown-call",
 ];
 /// What is done to another process of the same user.
 const PROCESSES: &[&str] = &[
-    "ptrace", "memory", "environ", "root", "signal", "tgkill", "pidfd-signal", "limits", "nice", "affinity",
+    "ptrace",
+    "memory",
+    "environ",
+    "root",
+    "signal",
+    "tgkill",
+    "pidfd-signal",
+    "limits",
+    "nice",
+    "affinity",
 ];
 
 fn refused(tried: &Tried) -> bool {
@@ -73,7 +128,8 @@ fn nothing_is_changed_whatever_the_command_needs() {
             ground.renew();
             // What is named among the arguments may be read; by another name it is not granted.
             let unasked = &victim[1..];
-            let words = if *attack == "read-unasked" { ["read", unasked, ""] } else { [*attack, victim, other] };
+            let words =
+                if *attack == "read-unasked" { ["read", unasked, ""] } else { [*attack, victim, other] };
             for options in combinations(who) {
                 let before = ground.picture();
                 let behind = ground.attack_behind(options, &words);
@@ -102,10 +158,15 @@ fn the_machine_stays_as_it_is() {
             }
             ground.renew();
             let free = ground.without(&words(attack));
-            let kernel_has_none = matches!(*attack, "x32" | "unknown-call" | "kexec" | "quota" | "module" | "swap" | "acct")
-                && free.code == ENOSYS;
-            let refused_anyway = matches!(*attack, "perf" | "quota" | "unshare-user" | "clone-user") && who == Who::Nobody;
-            assert!(!refused(&free) || kernel_has_none || refused_anyway, "{who:?} {attack} fails by itself: {free:?}");
+            let kernel_has_none =
+                matches!(*attack, "x32" | "unknown-call" | "kexec" | "quota" | "module" | "swap" | "acct")
+                    && free.code == ENOSYS;
+            let refused_anyway =
+                matches!(*attack, "perf" | "quota" | "unshare-user" | "clone-user") && who == Who::Nobody;
+            assert!(
+                !refused(&free) || kernel_has_none || refused_anyway,
+                "{who:?} {attack} fails by itself: {free:?}"
+            );
         }
         let left = ground.attack_behind(&[], &["descriptors"]);
         assert_eq!(left.code, EBADF, "a descriptor of the guard's reached the program: {left:?}");
@@ -137,7 +198,8 @@ fn another_process_is_neither_seen_into_nor_touched() {
         for attack in PROCESSES {
             let neighbour = Neighbour::new(who);
             let pid = neighbour.0.id().to_string();
-            let runs = || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with("sleep"));
+            let runs =
+                || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.ends_with("sleep"));
             while !runs() {
                 std::thread::yield_now();
             }

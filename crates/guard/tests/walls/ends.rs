@@ -124,13 +124,26 @@ fn what_is_not_there_and_what_is_no_program_is_said() {
 fn the_environment_and_the_limits_are_the_guards() {
     let ground = Ground::new(Who::all()[0]);
     let mut command = ground.who.command(&ground.guard());
-    command.env("LD_PRELOAD", "/tmp/x.so").env("PAGER", "vi").env("SYSTEMD_PAGER", "vi").env("BASH_ENV", "/tmp/x");
+    command
+        .env("LD_PRELOAD", "/tmp/x.so")
+        .env("PAGER", "vi")
+        .env("SYSTEMD_PAGER", "vi")
+        .env("BASH_ENV", "/tmp/x");
     let shown = Tried::from(command.args(["behind-walls", "env", "/usr/bin/env"]).output().unwrap());
     let mut names: Vec<&str> = shown.stdout.lines().filter_map(|line| line.split('=').next()).collect();
     names.sort_unstable();
     let expected = [
-        "HOME", "LC_ALL", "LESSSECURE", "PAGER", "PATH", "SYSTEMD_COLORS", "SYSTEMD_LESS", "SYSTEMD_PAGER",
-        "SYSTEMD_URLIFY", "TERM", "XTABLES_LOCKFILE",
+        "HOME",
+        "LC_ALL",
+        "LESSSECURE",
+        "PAGER",
+        "PATH",
+        "SYSTEMD_COLORS",
+        "SYSTEMD_LESS",
+        "SYSTEMD_PAGER",
+        "SYSTEMD_URLIFY",
+        "TERM",
+        "XTABLES_LOCKFILE",
     ];
     assert_eq!(names, expected, "{shown:?}");
     assert!(shown.stdout.contains("\nPAGER=cat\n") && !shown.stdout.contains("/tmp/x"));
@@ -146,5 +159,8 @@ fn the_environment_and_the_limits_are_the_guards() {
         let line = shown.stdout.lines().find(|line| line.starts_with(name)).unwrap();
         line[name.len()..].split_whitespace().next().unwrap().to_owned()
     };
-    assert_eq!((limit("Max file size"), limit("Max core file size"), limit("Max cpu time")), ("0".into(), "0".into(), "31".into()));
+    assert_eq!(
+        (limit("Max file size"), limit("Max core file size"), limit("Max cpu time")),
+        ("0".into(), "0".into(), "31".into())
+    );
 }

@@ -28,8 +28,23 @@ fn seccomp_alone_still_lets_nothing_be_written_and_hides_nothing() {
         let (victim, other) = (ground.victim(), ground.path("other"));
         let (victim, other) = (victim.to_str().unwrap(), other.to_str().unwrap());
         for attack in [
-            "write", "append", "write-both", "create", "truncate-open", "truncate", "tmpfile", "unlink", "rename", "link",
-            "symlink", "mkdir", "mkfifo", "chmod", "chown", "utimes", "connect",
+            "write",
+            "append",
+            "write-both",
+            "create",
+            "truncate-open",
+            "truncate",
+            "tmpfile",
+            "unlink",
+            "rename",
+            "link",
+            "symlink",
+            "mkdir",
+            "mkfifo",
+            "chmod",
+            "chown",
+            "utimes",
+            "connect",
         ] {
             let before = ground.picture();
             let tried = hidden(&ground, &["--without-landlock"], &[attack, victim, other]);

@@ -3,9 +3,13 @@
 //! Needs root (sshd logs root in) and OpenSSH; everything runs in a temporary directory and ends with the test.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test should stop loudly")]
 
+mod diagnose;
+mod hostile;
 mod look;
 mod press;
 mod restart;
 mod run;
+mod scripted;
 mod site;
+mod turns;
 mod watch;

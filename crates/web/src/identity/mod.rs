@@ -67,6 +67,7 @@ impl Visitor {
     pub fn name(&self) -> &str {
         match &self.actor {
             Actor::Human(name) | Actor::Token(name) | Actor::Cli(name) | Actor::Guard(name) => name,
+            Actor::Agent(agent) => &agent.engine,
             Actor::Watch => "watch",
             Actor::Server => "breakglass",
         }

@@ -3,7 +3,7 @@
 use super::confirm::{self, Context};
 use super::layout::csrf;
 use super::words::{self, clean, duration, lamp, moment, took, verb_title};
-use super::{power, progress};
+use super::{power, progress, turn};
 use breakglass_incident::View;
 use breakglass_protocol::Verb;
 use breakglass_triage::{Action, Health, Triage};
@@ -20,6 +20,7 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
     let triage = [kept, asked].into_iter().flatten().max_by_key(|triage| triage.at);
     html! {
         div #act.stack.act data-part {
+            @if let Some(view) = view { (turn::panel(context, view)) }
             @if let Some(running) = running {
                 (progress::panel(running, &target.name, context.now))
                 (power::busy(context, running.verb, &running.by.to_string()))

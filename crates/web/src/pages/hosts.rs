@@ -1,15 +1,22 @@
-//! Host keys that changed: what it means, and how a person accepts a rebuilt host.
+//! The hosts that one may look at, and host keys that changed: what that means, and how a person accepts a rebuilt host.
 
 use super::layout::csrf;
 use super::words::clean;
 use crate::identity::Visitor;
+use breakglass_fleet::Fleet;
 use breakglass_recovery::ChangedKey;
 use maud::{Markup, html};
 
 /// Everything below the bar.
-pub(crate) fn main(changed: &[ChangedKey], visitor: &Visitor) -> Markup {
+pub(crate) fn main(fleet: &Fleet, changed: &[ChangedKey], visitor: &Visitor) -> Markup {
     html! {
-        h1 { "Host keys" }
+        h1 { "Hosts" }
+        @if fleet.hosts().next().is_none() {
+            p.quiet { "No host has a read-only door. " code { "breakglass-guard install diag --key FILE" }
+                " puts one there; declare it in fleet.toml as a door of kind " code { "diag" } "." }
+        }
+        div.keys { @for host in fleet.hosts() { a.btn href={ "/hosts/" (host.name) } { "Look at " (host.name) } } }
+        h2 { "Host keys" }
         @if changed.is_empty() { p { "Every host shows the key that is pinned for it." } }
         @for key in changed {
             section.card aria-label={ "Key of " (key.host) } {

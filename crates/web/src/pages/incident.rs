@@ -3,9 +3,9 @@
 use super::confirm::Context;
 use super::layout::csrf;
 use super::words::{clean, ticking, verb_going_on};
-use super::{act, head, row};
+use super::{act, call, head, row, turn};
 use breakglass_fleet::Fleet;
-use breakglass_incident::{CommandId, Event, View};
+use breakglass_incident::{CallId, CommandId, Event, EventBody, TurnEvent, Turns, View};
 use breakglass_triage::Health;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -22,17 +22,27 @@ pub(crate) fn recovered(view: &View) -> bool {
 }
 
 fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {
-    let Some(running) = view.and_then(|view| view.running.as_ref()) else { return html! {} };
+    let Some(view) = view else { return html! {} };
     html! {
-        p.banner.lit.work {
-            span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (clean(&running.by.to_string())) }
-            " " (ticking(running.since, context.now))
+        @if let Some(running) = &view.running {
+            p.banner.lit.work {
+                span.lamp.work { (verb_going_on(running.verb)) " " (context.target.name) ", by " (clean(&running.by.to_string())) }
+                " " (ticking(running.since, context.now))
+            }
         }
+        // An agent that has pressed a verb can be stopped while the verb goes on.
+        (turn::banner(context, view))
     }
 }
 
 /// Everything below the banner.
-pub(crate) fn main(context: &Context<'_>, parts: (Markup, Markup), events: &[Event], open: bool) -> Markup {
+pub(crate) fn main(
+    context: &Context<'_>,
+    parts: (Markup, Markup),
+    events: &[Event],
+    open: bool,
+    engines: &[String],
+) -> Markup {
     let (head, act) = parts;
     html! {
         (head)
@@ -41,7 +51,7 @@ pub(crate) fn main(context: &Context<'_>, parts: (Markup, Markup), events: &[Eve
             section.stack aria-labelledby="log" {
                 div.row.apart { h2 #log { "What happened" } a.small.tap href="#say" { "To the newest" } }
                 (timeline(context, events))
-                (say(context, open))
+                (say(context, open, engines))
             }
         }
     }
@@ -49,23 +59,41 @@ pub(crate) fn main(context: &Context<'_>, parts: (Markup, Markup), events: &[Eve
 
 fn timeline(context: &Context<'_>, events: &[Event]) -> Markup {
     let ends: BTreeMap<CommandId, _> = events.iter().filter_map(row::end_of).collect();
+    let mut turns = Turns::default();
+    let mut answers: BTreeMap<CallId, &Event> = BTreeMap::new();
+    for event in events {
+        turns.apply(event);
+        if let EventBody::Turn(TurnEvent::ToolAnswered { call, .. }) = &event.body {
+            answers.insert(*call, event);
+        }
+    }
+    let row_of = |event: &Event| match &event.body {
+        EventBody::Turn(turn) if call::is_own(turn) => {
+            let id = CallId(event.seq.0);
+            call::row(event, turn, answers.get(&id).copied(), turns.call(id), context.now)
+        }
+        _ => row::row(event, ends.get(&CommandId(event.seq.0)), context.now),
+    };
     html! {
         ol.log #rows aria-live="polite" aria-relevant="additions" {
             @for event in events {
-                @if let Some(row) = row::row(event, ends.get(&CommandId(event.seq.0)), context.now) { (row) }
+                @if let Some(row) = row_of(event) { (row) }
             }
         }
+        // Text as it comes is for the eye; a screen reader is told each message once, when it is whole.
+        div #typing.words aria-hidden="true" {}
         @if events.is_empty() {
             p.quiet { "Nothing yet. A verb, a command or a note begins an incident, and everything is kept there." }
         }
     }
 }
 
-fn say(context: &Context<'_>, open: bool) -> Markup {
+fn say(context: &Context<'_>, open: bool, engines: &[String]) -> Markup {
     let name = &context.target.name;
     let repair = context.target.doors.iter().any(|door| door.kind == "repair");
     html! {
         div #say.stack {
+            @if open || context.incident.is_none() { (turn::ask_box(context, engines)) }
             @if repair && (open || context.incident.is_none()) {
                 form.stack method="post" action=(context.action("run")) {
                     div {

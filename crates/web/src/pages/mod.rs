@@ -1,10 +1,12 @@
 //! What is shown: values in, markup out. Nothing here asks anybody anything, reads a clock or knows a route's handler.
 
 pub(crate) mod act;
+pub(crate) mod call;
 pub(crate) mod confirm;
 pub(crate) mod fleet;
 pub(crate) mod foot;
 pub(crate) mod head;
+pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod incident;
 pub(crate) mod incidents;
@@ -14,5 +16,6 @@ pub(crate) mod power;
 pub(crate) mod progress;
 pub(crate) mod row;
 pub(crate) mod stale;
+pub(crate) mod turn;
 pub(crate) mod wave;
 pub(crate) mod words;

@@ -1,8 +1,9 @@
 //! One row of the timeline. What was observed has a solid edge; what somebody said has a dashed one.
 
+use super::call;
 use super::progress::reached;
 use super::words::{clean, lamp, moment, size, took};
-use breakglass_incident::{ArtifactRef, CommandEnd, Event, EventBody, Row, RowKind, row as told};
+use breakglass_incident::{Actor, ArtifactRef, CommandEnd, Event, EventBody, Row, RowKind, row as told};
 use breakglass_protocol::{PartOutcome, Timestamp};
 use breakglass_triage::Health;
 use maud::{Markup, html};
@@ -13,8 +14,13 @@ const SHORT_OUTPUT_LINES: usize = 12;
 /// The row for one event; none for an event that fills another's row or that is no part of the story.
 /// `end`: how the command that this event started has ended, where it has.
 pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Option<Markup> {
-    if matches!(event.body, EventBody::CommandFinished { .. }) {
-        return None;
+    let by_agent = matches!(event.actor, Actor::Agent(_));
+    match &event.body {
+        EventBody::CommandFinished { .. } => return None,
+        // The fold of the agent's call tells it.
+        EventBody::CommandStarted { .. } if by_agent => return None,
+        EventBody::Turn(turn) if call::is_own(turn) => return call::row(event, turn, None, None, now),
+        _ => {}
     }
     let row = told(event)?;
     if let EventBody::VerbProgress { phase, note, .. } = &event.body {

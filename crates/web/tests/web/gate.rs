@@ -9,6 +9,7 @@ fn address(route: &Route, incident: u64) -> String {
     route
         .path
         .replace("{id}", &incident.to_string())
+        .replace("{call}", "7")
         .replace("/assets/{name}", "/assets/none.css")
         .replace("{name}", "devvm")
         .replace("{format}", "json")
@@ -25,7 +26,10 @@ fn request(route: &Route, incident: u64) -> Request {
     if path.starts_with("/api/") {
         let body = match route.path.rsplit('/').next().unwrap() {
             "commands" => r#"{"command":"true"}"#,
+            "looks" => r#"{"request":"uptime"}"#,
             "incidents" => r#"{"target":"devvm","reason":"test"}"#,
+            "turns" => r#"{"ask":"test"}"#,
+            "approve" | "refuse" => r#"{"digest":"x"}"#,
             "notes" => r#"{"text":"test"}"#,
             "close" => r#"{"reason":"test"}"#,
             "accept-key" => r#"{"shown":"SHA256:x"}"#,
@@ -33,7 +37,10 @@ fn request(route: &Route, incident: u64) -> Request {
         };
         return Request::json(&path, body);
     }
-    Request::post(&path, "verb=status&command=true&text=test&reason=test&shown=x&name=mara&password=wrong")
+    Request::post(
+        &path,
+        "verb=status&command=true&request=uptime&text=test&reason=test&shown=x&name=mara&password=wrong&digest=x",
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,3 +13,4 @@ mod live;
 mod pages;
 mod server;
 mod support;
+mod turns;

@@ -227,3 +227,36 @@ async fn every_refusal_of_the_api_says_what_to_do() {
     );
     assert_eq!(server.get("/api/v1/journal/head", &token).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_host_is_looked_at_by_one_tap_and_its_answers_stand_on_its_page() {
+    let server = Server::start().await;
+    let mara = server.log_in("mara", "correct horse").await;
+    let hosts = server.get("/hosts", &mara).await;
+    assert!(hosts.body.contains("href=\"/hosts/devvm\""), "{}", hosts.body);
+    let started = EventBody::CommandStarted {
+        target: "devvm".to_owned(),
+        door: "devvm-diag".to_owned(),
+        command: format!("grep {HOSTILE} /var/log/syslog"),
+    };
+    let seq = server.desk.journal.append(None, Actor::Human(HOSTILE.to_owned()), started).await.seq();
+    let finished = EventBody::CommandFinished {
+        command: CommandId(seq.0),
+        target: "devvm".to_owned(),
+        exit: Some(77),
+        message: HOSTILE.to_owned(),
+        millis: 1,
+        output: HOSTILE.to_owned(),
+        rest: None,
+    };
+    let _ = server.desk.journal.append(None, Actor::Server, finished).await;
+    let page = server.get("/hosts/devvm", &mara).await;
+    assert_eq!(page.status, 200);
+    assert_harmless("/hosts/devvm", &page.body);
+    for words in ["action=\"/hosts/devvm/look\"", "Failed units", "Refused by the guard", "Exit 77"] {
+        assert!(page.body.contains(words), "no {words} on {}", page.body);
+    }
+    let none = server.get("/hosts/pve", &mara).await;
+    assert_eq!(none.status, 404);
+    assert!(none.body.contains("breakglass-guard install diag"), "{}", none.body);
+}

@@ -55,6 +55,13 @@ to = "devvm"
 user = "breakglass"
 key = "repair-key"
 deadline = "2 s"
+[[door]]
+name = "devvm-diag"
+kind = "diag"
+to = "devvm"
+user = "breakglass-diag"
+key = "repair-key"
+deadline = "2 s"
 "#;
 
 pub(crate) const TOKEN: &str = "kLm4Zr0w9s8d7f6g5h4j3k2l1";

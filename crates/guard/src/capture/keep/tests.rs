@@ -12,6 +12,8 @@ fn plan(dir: &Path) -> Plan {
         operation: None,
         taken: Timestamp::default(),
         qmp_socket: None,
+        monitor_tool: None,
+        asks: Vec::new(),
         process: None,
         guest_agent: None,
         console: None,

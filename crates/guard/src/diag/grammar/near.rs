@@ -35,7 +35,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("tree dir vdir", "ask `ls -la DIRECTORY` or `find DIRECTORY -maxdepth 2`"),
     ("crictl nerdctl ctr docker-compose", "ask `docker ps` or `kubectl get pods -A`"),
     ("apt apt-get dnf yum pacman apk zypper", "ask `dpkg -l NAME` or `rpm -q NAME`"),
-    ("sysctl", "ask `cat /proc/sys/…`, such as /proc/sys/vm/swappiness"),
+    ("sysctl", "ask `cat /proc/sys/NAME`, such as /proc/sys/vm/swappiness"),
     ("strings od xxd hexdump base64", "ask `cat`, `head` or `tail`"),
     ("echo printf true false", "nothing is echoed here; ask for what you want to see"),
     ("pgrep pidof", "ask `ps -C NAME` or `ps aux | grep NAME`"),

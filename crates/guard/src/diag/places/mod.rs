@@ -216,8 +216,8 @@ impl<'policy> Places<'policy> {
             }
         } else if stat.stx_nlink > 1 && !(stat.stx_uid == 0 && managed(path)) {
             return Err(Trouble::SeveralNames);
-        }
-        if stat.stx_nlink == 1 {
+        } else if stat.stx_nlink == 1 {
+            // The kernel's own file systems have no aliases to wait for.
             self.settled(opened_before)?;
         }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -47,6 +47,7 @@ impl Trouble {
             Self::Special => "it is a device, FIFO or socket",
             Self::Unlisted => "of the kernel's file systems only listed entries are read",
             Self::SeveralNames => "it is a file with several names, which may be that of a secret",
+            Self::Failed(Errno::LOOP) => "it is a link that leads nowhere a reader may go",
             Self::Failed(error) => {
                 // The standard library's texts are the C library's, with the number behind them.
                 let text = std::io::Error::from(error).to_string();

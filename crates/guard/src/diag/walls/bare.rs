@@ -34,7 +34,9 @@ pub(crate) fn behind_walls(words: Vec<OsString>) -> u8 {
                     _ => Some(Privilege::Hypervisor),
                 }
             }
-            "--deadline" => policy.limits.deadline = std::time::Duration::from_secs(value.parse().unwrap_or(30)),
+            "--deadline" => {
+                policy.limits.deadline = std::time::Duration::from_secs(value.parse().unwrap_or(30))
+            }
             _ => policy.denied.push(value),
         }
     }
@@ -64,6 +66,7 @@ pub(crate) fn behind_walls(words: Vec<OsString>) -> u8 {
 pub(crate) fn without_landlock() {
     let mut filter = bpf::Filter::new(calls::ARCHITECTURE.0, None);
     filter.call(libc::SYS_landlock_create_ruleset, bpf::Verdict::Fail(libc::ENOSYS));
-    let entered = rustix::thread::set_no_new_privs(true).is_ok() && crate::sys::seccomp_enter(&filter.finish()).is_ok();
+    let entered =
+        rustix::thread::set_no_new_privs(true).is_ok() && crate::sys::seccomp_enter(&filter.finish()).is_ok();
     crate::report::warn(if entered { "Landlock is hidden" } else { "Landlock could not be hidden" });
 }

@@ -1,7 +1,7 @@
 //! A seccomp filter put together from lists. Small on purpose: load, compare, return; every jump is over the very next
 //! instructions, so that none can miss.
 
-use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +31,6 @@ pub(super) enum Is {
     Equal(u32),
     /// Has any of these bits.
     AnyOf(u32),
-    /// Under a mask, equal to.
-    Masked(u32, u32),
 }
 
 /// The filter as it grows.
@@ -62,7 +60,7 @@ impl Filter {
     }
 
     /// Decides about every call from this number on.
-    pub(super) fn from_number(&mut self, first: u32, verdict: Verdict) {
+    pub(super) fn numbers_from(&mut self, first: u32, verdict: Verdict) {
         self.when(BPF_JGE, first, 0, 1);
         self.end(verdict);
     }
@@ -81,26 +79,18 @@ impl Filter {
         cases: &[(Is, Verdict)],
         otherwise: Verdict,
     ) {
-        let length: usize = cases.iter().map(|(is, _)| if matches!(is, Is::Masked(..)) { 4 } else { 2 }).sum();
+        let length = cases.len() * 2;
         // The number is compared, then: a load, the cases, the last return. Longer lists go over two calls of this.
         let over = u8::try_from(length + 2).unwrap_or(u8::MAX);
         debug_assert!(over < u8::MAX, "a jump has eight bits");
         self.when(BPF_JEQ, low(number), 0, over);
-        let at = ARGUMENTS + u32::from(argument) * 8;
-        self.load(at);
+        self.load(ARGUMENTS + u32::from(argument) * 8);
         for (is, verdict) in cases {
             match *is {
                 Is::Equal(value) => self.when(BPF_JEQ, value, 0, 1),
                 Is::AnyOf(bits) => self.when(BPF_JSET, bits, 0, 1),
-                Is::Masked(mask, value) => {
-                    self.push(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
-                    self.when(BPF_JEQ, value, 0, 1);
-                }
             }
             self.end(*verdict);
-            if matches!(is, Is::Masked(..)) {
-                self.load(at);
-            }
         }
         self.end(otherwise);
     }

@@ -52,12 +52,8 @@ const FORBIDDEN_HERE: &[c_long] = &[
 const FORBIDDEN_HERE: &[c_long] = &[libc::SYS_renameat];
 
 /// Not there, so that a program takes the older way, whose arguments a filter can see, or goes without.
-const ABSENT: &[c_long] = &[
-    libc::SYS_clone3,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-];
+const ABSENT: &[c_long] =
+    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
 /// Its flags lie in memory, where a filter cannot look; the guard's own readers need it to judge paths.
 const ABSENT_FOR_PROGRAMS: &[c_long] = &[libc::SYS_openat2];
@@ -139,7 +135,7 @@ pub(super) fn reader(strength: Strength, own: u32) -> Vec<sock_filter> {
 
 fn begin() -> Filter {
     let mut filter = Filter::new(ARCHITECTURE.0, ARCHITECTURE.1);
-    filter.from_number(UNKNOWN_FROM, NOT_THERE);
+    filter.numbers_from(UNKNOWN_FROM, NOT_THERE);
     for number in FORBIDDEN.iter().chain(FORBIDDEN_HERE) {
         filter.call(*number, DENIED);
     }

@@ -135,7 +135,8 @@ impl Rules {
         if deeper == 0 {
             return Ok(());
         }
-        let Ok(directory) = openat(at, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        let Ok(directory) =
+            openat(at, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         else {
             return Ok(());
         };
@@ -170,5 +171,6 @@ impl Rules {
 }
 
 fn kind(at: BorrowedFd<'_>) -> FileType {
-    statat(at, c"", AtFlags::EMPTY_PATH).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+    statat(at, c"", AtFlags::EMPTY_PATH)
+        .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
 }

@@ -46,17 +46,23 @@ const SELDOM: &[(&str, &str)] = &[
         "/etc/systemd/system /etc/systemd/system.control /run/systemd/system /run/systemd/system.control \
          /run/systemd/generator /run/systemd/generator.early /run/systemd/generator.late /run/systemd/transient \
          /run/systemd/sessions /run/systemd/users /run/systemd/seats /run/systemd/machines /run/systemd/resolve \
-         /run/systemd/netif",
+         /run/systemd/netif /run/current-system",
     ),
-    ("last who uptime lastlog", "/var/log/wtmp /var/log/lastlog /var/lib/wtmpdb /var/lib/lastlog /run/systemd/sessions"),
+    (
+        "last who uptime lastlog",
+        "/var/log/wtmp /var/log/lastlog /var/lib/wtmpdb /var/lib/lastlog /run/systemd/sessions",
+    ),
     ("dpkg dpkg-query", "/var/lib/dpkg /etc/dpkg"),
     ("rpm", "/var/lib/rpm /etc/rpm"),
-    ("lsblk findmnt blkid lsusb lspci", "/run/udev /run/mount /etc/udev /run/blkid /etc/blkid.conf /etc/filesystems"),
+    (
+        "lsblk findmnt blkid lsusb lspci",
+        "/run/udev /run/mount /etc/udev /run/blkid /etc/blkid.conf /etc/filesystems",
+    ),
     ("sensors", "/etc/sensors3.conf /etc/sensors.d"),
     ("iostat mpstat sar pidstat", "/etc/sysstat"),
     ("btrfs", "/sys/fs/btrfs"),
     ("kubectl", "/etc/ssl/certs /etc/pki/tls/certs /etc/ca-certificates"),
-    
+    ("nixos-version", "/run/current-system"),
     ("zpool zfs", "/sys/module/zfs /proc/spl /etc/hostid"),
 ];
 
@@ -71,7 +77,10 @@ const HYPERVISOR: &str = "/etc/pve /run/qemu-server /var/lib/lxc /run/libvirt /e
 
 /// What a denied place is known in, beneath the programs; the siblings are granted only where it is really there.
 const SELDOM_HOLD: &[(&str, &[&str])] = &[
-    ("/usr/lib", &["/usr/lib/credstore", "/usr/lib/credstore.encrypted", "/usr/lib/NetworkManager/system-connections"]),
+    (
+        "/usr/lib",
+        &["/usr/lib/credstore", "/usr/lib/credstore.encrypted", "/usr/lib/NetworkManager/system-connections"],
+    ),
     ("/usr/share", &["/usr/share/secureboot/keys"]),
 ];
 
@@ -168,7 +177,8 @@ mod tests {
         let policy = DiagPolicy::default();
         // `/proc` is the kernel's own wall (no capability, and Landlock keeps other processes' insides); `/dev` is
         // denied whole to readers, and these two devices hold nothing.
-        let known = ["/proc", "/proc/self", "/dev/zero", "/dev/urandom", "/usr/lib", "/usr/share", "/sys/module"];
+        let known =
+            ["/proc", "/proc/self", "/dev/zero", "/dev/urandom", "/usr/lib", "/usr/share", "/sys/module"];
         let lists = [PROGRAMS, EVERYBODY].into_iter().chain(SELDOM.iter().map(|(_, paths)| *paths));
         for path in lists.flat_map(str::split_ascii_whitespace).filter(|path| !known.contains(path)) {
             assert!(!judged(&policy, path.as_bytes()), "{path} is denied itself");

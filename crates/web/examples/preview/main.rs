@@ -2,6 +2,8 @@
 //! is back, a board. Nothing that is pressed reaches a machine. `cargo run -p breakglass-web --example preview`, then
 //! log in as `mara` with `preview`.
 
+mod turn;
+
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
@@ -14,6 +16,7 @@ use breakglass_protocol::{
     BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange,
     Status, Timestamp, Verb, VmName,
 };
+use breakglass_recovery::turn::{Engines, Prompt};
 use breakglass_recovery::{Desk, TargetView, WriteRate};
 use breakglass_triage::{Action, Finding, Health, Triage, Wedge};
 use breakglass_web::{Extra, Listening, WebConfig, serve_on};
@@ -142,6 +145,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     working(&desk).await?;
     recovered(&desk).await?;
     quiet(&desk);
+    let prompt = Prompt::default();
+    desk.turns.set_engines(Engines { list: vec![Arc::new(turn::Talker)], prompt });
+    turn::turn(&desk, "devvm").await;
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };

@@ -1,0 +1,30 @@
+//! Turns: runs of an agent inside an incident, inside bounds that hold whatever the model wants.
+//!
+//! The way through: [`start_turn`] writes the question down and leaves a task behind (`drive`), which chooses an
+//! [`Engine`], measures, briefs it and listens. The engine reaches machines only through [`Tools`], whose one
+//! implementation (`tools`) is the gate: understood, written down, decided, carried out, answered, observed. This module
+//! runs no model and starts no process.
+
+mod answer;
+mod approve;
+mod brief;
+mod carry;
+mod drive;
+mod engine;
+mod observer;
+mod preset;
+mod registry;
+mod request;
+mod restart;
+mod runbooks;
+mod says;
+mod start;
+mod tools;
+
+pub use approve::{ApprovalError, answer_call};
+pub use engine::{Engine, Engines, Prompt, Says, Told, ToolAnswer, ToolSpec, Tools, TurnBrief, TurnEnd};
+pub use preset::Preset;
+pub use registry::Turns;
+pub use start::{NotRunning, StartError, StartTurn, start_turn, stop_turn};
+
+pub(crate) use restart::LeftTurns;

@@ -1,0 +1,147 @@
+//! What the server holds of all turns: the engines, which turn runs where, which call waits for a person, what was spent.
+//!
+//! It is the truth on budgets while the server runs; the journal is, from which it is folded, when it comes up again.
+
+use super::engine::Engines;
+use breakglass_incident::policy::Ledger;
+use breakglass_incident::{Actor, CallId, IncidentId, TurnId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// All turns of this server. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct Turns {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    engines: RwLock<Engines>,
+    running: Mutex<HashMap<IncidentId, Running>>,
+    waiting: Mutex<HashMap<CallId, Waiting>>,
+    ledger: Mutex<Ledger>,
+}
+
+struct Running {
+    turn: TurnId,
+    by: Actor,
+    stop: CancellationToken,
+    stopped_by: Option<Actor>,
+}
+
+/// A call that waits for a person.
+pub(crate) struct Waiting {
+    pub(crate) incident: IncidentId,
+    pub(crate) digest: String,
+    /// Told whether it was allowed.
+    pub(crate) answer: oneshot::Sender<bool>,
+}
+
+/// The right to run a turn in an incident; given back when dropped.
+pub(crate) struct Slot {
+    turns: Turns,
+    incident: IncidentId,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Slot {
+    /// From now on it is this turn that runs.
+    pub(crate) fn is(&self, turn: TurnId) {
+        if let Some(running) = lock(&self.turns.shared.running).get_mut(&self.incident) {
+            running.turn = turn;
+        }
+    }
+
+    /// Who stopped it, if somebody did.
+    pub(crate) fn stopped_by(&self) -> Option<Actor> {
+        lock(&self.turns.shared.running).get(&self.incident)?.stopped_by.clone()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        lock(&self.turns.shared.running).remove(&self.incident);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Turns {
+    /// Gives the server its engines; until then every turn is answered that no agent is configured.
+    pub fn set_engines(&self, engines: Engines) {
+        *self.shared.engines.write().unwrap_or_else(PoisonError::into_inner) = engines;
+    }
+
+    /// The engines, in their order.
+    #[must_use]
+    pub fn engines(&self) -> Engines {
+        self.shared.engines.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The turn that runs in this incident.
+    #[must_use]
+    pub fn running(&self, incident: IncidentId) -> Option<TurnId> {
+        lock(&self.shared.running).get(&incident).map(|running| running.turn)
+    }
+
+    /// Takes the one place in an incident, or says who has it.
+    pub(crate) fn enter(&self, incident: IncidentId, by: &Actor) -> Result<Slot, Actor> {
+        let mut all = lock(&self.shared.running);
+        if let Some(running) = all.get(&incident) {
+            return Err(running.by.clone());
+        }
+        let stop = CancellationToken::new();
+        let running = Running { turn: TurnId(0), by: by.clone(), stop: stop.clone(), stopped_by: None };
+        all.insert(incident, running);
+        Ok(Slot { turns: self.clone(), incident, stop })
+    }
+
+    /// Tells the turn of an incident to end; `None` where none runs.
+    pub(crate) fn stop(&self, incident: IncidentId, by: Actor) -> Option<TurnId> {
+        let mut all = lock(&self.shared.running);
+        let running = all.get_mut(&incident)?;
+        running.stopped_by.get_or_insert(by);
+        running.stop.cancel();
+        Some(running.turn)
+    }
+
+    pub(crate) fn wait(&self, call: CallId, waiting: Waiting) {
+        lock(&self.shared.waiting).insert(call, waiting);
+    }
+
+    /// Takes a waiting call, if it is the one that was shown. Whoever takes it decides on it: a person, or the clock.
+    pub(crate) fn take_waiting(
+        &self,
+        call: CallId,
+        is_it: impl FnOnce(&Waiting) -> bool,
+    ) -> Result<Waiting, NotTaken> {
+        let mut all = lock(&self.shared.waiting);
+        let waiting = all.get(&call).ok_or(NotTaken::NotWaiting)?;
+        if !is_it(waiting) {
+            return Err(NotTaken::OtherCall);
+        }
+        all.remove(&call).ok_or(NotTaken::NotWaiting)
+    }
+
+    /// Commands, verbs and cycles that agents spent in this incident.
+    #[must_use]
+    pub fn spent(&self, incident: IncidentId) -> (u32, u32, u32) {
+        self.ledger().in_incident(incident)
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.shared.ledger)
+    }
+}
+
+/// Why a waiting call was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    NotWaiting,
+    OtherCall,
+}
