@@ -133,7 +133,7 @@ fn the_firewalls_rules_are_the_kernels() {
 #[test]
 fn only_the_capabilities_that_a_command_needs_are_kept() {
     let Some(house) = House::new() else { return };
-    let script = b"#!/bin/sh\ngrep -E 'Cap(Eff|Prm|Bnd)|NoNewPrivs|Seccomp:' /proc/self/status\ncat /etc/shadow\necho x > /run/x\n";
+    let script = b"#!/bin/sh\ngrep -E 'Cap(Eff|Prm|Bnd)|NoNewPrivs|Seccomp:' /proc/$$/status\ncat /etc/shadow\necho x > /run/x\n";
     for (program, request, capabilities) in [
         ("/usr/bin/nft", "nft list ruleset", 1_u64 << 12),
         ("/usr/bin/smartctl", "smartctl -a /dev/sda", (1 << 17) | (1 << 21)),

@@ -114,13 +114,13 @@ fn stock_ssh_through_a_real_forced_command() {
     client.args(["-o", "UserKnownHostsFile=/dev/null", "nobody@127.0.0.1", "journalctl -n 5"]);
     let mut client = client.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(15);
-    while door.running("sleep\0598") == 0 {
+    while door.running("sleep\x00598") == 0 {
         assert!(Instant::now() < until, "it never began");
         std::thread::sleep(Duration::from_millis(5));
     }
     client.kill().unwrap();
     client.wait().unwrap();
-    while door.running("sleep\0598") > 0 {
+    while door.running("sleep\x00598") > 0 {
         assert!(Instant::now() < until, "it is left");
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -41,6 +41,8 @@ pub(in crate::diag) fn ask(socket: &Path, request: &[u8], wiring: &mut Wiring<'_
         |error: std::io::Error| End::NotStarted(format!("the broker at {}: {error}", socket.display()));
     let mut stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
+        // Without a broker only what the host lacks comes this far.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return End::NotHere,
         Err(error) => return said(error),
     };
     let length = u32::try_from(request.len()).unwrap_or(u32::MAX).to_le_bytes();
