@@ -13,12 +13,16 @@ use std::time::Instant;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The guard must start on a host whose libraries are broken, and is copied to hosts that have others. It is small: why
 /// by these means is ADR-0014.
-const STATIC: [&str; 5] = [
+const STATIC: [&str; 9] = [
     "-Ctarget-feature=+crt-static",
     "-Cforce-unwind-tables=no",
     "-Clink-arg=-Wl,-z,pack-relative-relocs",
     "-Clink-arg=-Wl,--icf=all",
     "-Clink-arg=-Wl,--no-eh-frame-hdr",
+    "-Cllvm-args=-enable-machine-outliner=always",
+    "-Cllvm-args=-machine-outliner-reruns=5",
+    "--cfg=sha2_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
 ];
 /// The linker script that throws away tables which nothing reads.
 const NO_UNWIND_TABLES: &str = "crates/guard/no-unwind-tables.ld";

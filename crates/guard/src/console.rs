@@ -3,6 +3,7 @@
 //! The guest writes it, so every byte is hostile: the file is read bounded, stripped of what a terminal would obey,
 //! and taken as a hint only. It concludes nothing; that is triage's.
 
+use crate::sorted::sort_by;
 use breakglass_protocol::{ConsoleSign, ConsoleSignKind, Timestamp};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
@@ -84,7 +85,8 @@ fn read_at_most(file: &File, buffer: &mut [u8], from: u64) -> io::Result<usize> 
 /// A kind that was seen: its newest line so far.
 struct Seen {
     sign: ConsoleSign,
-    stamp: Option<f64>,
+    /// Microseconds after boot.
+    stamp: Option<u64>,
     at_line: usize,
 }
 
@@ -116,13 +118,15 @@ fn signs(log: &[u8], idle_seconds: u64) -> Vec<ConsoleSign> {
         let line = line.chars().take(LINE_LIMIT).collect();
         found.push(Seen { sign: ConsoleSign { kind, line, age_seconds: None, count }, stamp, at_line });
     }
-    found.sort_by_key(|seen| seen.at_line);
+    sort_by(&mut found, |a, b| a.at_line.cmp(&b.at_line));
     found
         .into_iter()
         .map(|mut seen| {
             seen.sign.age_seconds = match (seen.stamp, newest_stamp) {
                 // Rounded down, and never negative: a forged stamp gives a wrong age and nothing worse.
-                (Some(stamp), Some(newest)) => Some(idle_seconds.saturating_add((newest - stamp) as u64)),
+                (Some(stamp), Some(newest)) => {
+                    Some(idle_seconds.saturating_add(newest.saturating_sub(stamp) / 1_000_000))
+                }
                 _ if seen.at_line == last_line => Some(idle_seconds),
                 _ => None,
             };
@@ -142,8 +146,8 @@ fn kind_of(line: &str) -> Option<ConsoleSignKind> {
     TELLING.iter().find(|(words, _)| line.contains(words)).map(|&(_, kind)| kind)
 }
 
-/// The seconds after boot of `[   12.345678] …`, with or without the level `<4>` before it.
-fn kernel_stamp(line: &str) -> Option<f64> {
+/// The microseconds after boot of `[   12.345678] …`, with or without the level `<4>` before it.
+fn kernel_stamp(line: &str) -> Option<u64> {
     let rest = line.trim_start();
     let rest = match rest.strip_prefix('<') {
         Some(level) => level.split_once('>')?.1,
@@ -152,7 +156,7 @@ fn kernel_stamp(line: &str) -> Option<f64> {
     let inside = rest.strip_prefix('[')?.split_once(']')?.0.trim();
     let (seconds, fraction) = inside.split_once('.')?;
     let digits = |text: &str| (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    (digits(seconds) && digits(fraction)).then(|| inside.parse().ok()).flatten()
+    (digits(seconds) && digits(fraction)).then(|| crate::decimal::scaled(inside, 6)).flatten()
 }
 
 /// One line as harmless text: no terminal escapes, no control characters, no invalid UTF-8.

@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod console;
 mod decide;
+mod decimal;
 mod diag;
 mod facts;
 mod forensics;
@@ -18,6 +19,7 @@ mod policy;
 mod power;
 mod record;
 mod report;
+mod sorted;
 #[expect(unsafe_code, reason = "fork, descriptors, signals and the environment have no safe interface")]
 mod sys;
 mod tool;

@@ -42,11 +42,16 @@ pub(crate) fn redact(line: &[u8], setting: Setting, out: &mut Vec<u8>) -> Read {
     read
 }
 
+/// Puts spans in the order of their beginnings; of those that begin together, the one that was found first stays first.
+pub(crate) fn in_order(found: &mut [Span]) {
+    found.sort_by_key(|span| span.start);
+}
+
 /// The line with a marker in place of each span.
 fn rewritten(line: &[u8], found: &mut [Span]) -> Vec<u8> {
     let mut out = Vec::with_capacity(line.len().saturating_add(32));
     let mut done = 0;
-    found.sort_by_key(|span| span.start);
+    in_order(found);
     for span in found {
         if span.start < done {
             done = done.max(span.end);

@@ -155,7 +155,7 @@ impl Lines {
         }
         let mut found = Vec::new();
         scan::scan(&self.held, Setting { arguments: self.arguments, ..Setting::default() }, &mut found);
-        found.sort_by_key(|span| span.start);
+        crate::line::in_order(&mut found);
         let mut cut = cut.max(from);
         for span in found {
             let open = span.end >= self.held.len() && !last;

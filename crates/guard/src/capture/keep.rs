@@ -4,6 +4,7 @@
 //! reads parts and knows nothing of what is in them.
 
 use crate::forensics::{Captured, Plan};
+use crate::sorted::sort;
 use breakglass_protocol::{PartOutcome, exit};
 use rustix::fs::{Mode, OFlags, statvfs};
 use serde::{Deserialize, Serialize};
@@ -151,7 +152,7 @@ fn make_room(machine: &Path, plan: &Plan) -> io::Result<()> {
             (changed, entry.path(), size_of(&entry.path()))
         })
         .collect();
-    captures.sort();
+    sort(&mut captures);
     let mut total: u64 = captures.iter().map(|(_, _, size)| size).sum();
     let mut number = captures.len();
     let most = usize::try_from(plan.limits.keep_count).unwrap_or(usize::MAX).saturating_sub(1);

@@ -4,6 +4,7 @@
 
 use super::kernel_text::{TaskStat, read, read_or_why, same_process};
 use super::{Order, PartEnd, Sheet};
+use crate::sorted::sort;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ pub(super) fn run(order: &Order, sheet: &mut Sheet) -> PartEnd {
             return PartEnd::Failed;
         }
     };
-    threads.sort_unstable();
+    sort(&mut threads);
     for thread in threads {
         sheet.bytes(describe(&Path::new(&directory).join(thread.to_string())).as_bytes());
     }

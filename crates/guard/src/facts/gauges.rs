@@ -2,6 +2,7 @@
 
 use crate::capture::kernel_text::read;
 use crate::capture::{kernel_log, now};
+use crate::decimal::two_places;
 use breakglass_protocol::{ClockFacts, LoadFacts, MemoryFacts, Part, PressureFacts, PressureLine};
 use std::io;
 
@@ -22,7 +23,7 @@ pub(super) fn load(busiest: Vec<(String, u32, f64)>) -> Part<LoadFacts> {
 /// `0.12 0.34 0.56 2/180 4242`.
 fn parse_load(text: &str) -> Option<LoadFacts> {
     let mut words = text.split_ascii_whitespace();
-    let mut average = || words.next()?.parse().ok();
+    let mut average = || two_places(words.next()?);
     let (one, five, fifteen) = (average()?, average()?, average()?);
     let (runnable, tasks) = words.next()?.split_once('/')?;
     let (runnable, tasks) = (runnable.parse().ok()?, tasks.parse().ok()?);
@@ -95,7 +96,7 @@ fn parse_pressure(text: &str, kind: &str) -> Option<PressureLine> {
     let line = text.lines().find(|line| line.split_ascii_whitespace().next() == Some(kind))?;
     let value = |name: &str| {
         line.split_ascii_whitespace()
-            .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('=').and_then(two_places))
     };
     Some(PressureLine { avg10: value("avg10")?, avg60: value("avg60")? })
 }

@@ -11,6 +11,7 @@ mod tasks;
 mod units;
 
 use crate::capture::children::{Ended, Job, Late, Nursery};
+use crate::sorted::sort_by;
 use breakglass_protocol::{Facts, Filesystem, Part, SyncProbe, exit};
 use disk::DiskOrder;
 use mounts::Mount;
@@ -53,7 +54,7 @@ pub(crate) fn run_sync_probe(_arguments: &[OsString]) -> u8 {
     while let Some(ended) = nursery.next(began + PATIENCE * 2) {
         probes.push(disk::read_probe(&ended));
     }
-    probes.sort_by(|a: &SyncProbe, b| a.mount.cmp(&b.mount));
+    sort_by(&mut probes, |a: &SyncProbe, b| a.mount.cmp(&b.mount));
     print(&probes)
 }
 
@@ -88,8 +89,8 @@ fn gather() -> Facts {
             }
         }
     }
-    filesystems.sort_by(|a, b| a.mount.cmp(&b.mount));
-    sync.sort_by(|a, b| a.mount.cmp(&b.mount));
+    sort_by(&mut filesystems, |a, b| a.mount.cmp(&b.mount));
+    sort_by(&mut sync, |a, b| a.mount.cmp(&b.mount));
     Facts {
         uptime_seconds: gauges::uptime_seconds(),
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),

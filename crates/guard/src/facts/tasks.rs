@@ -2,6 +2,7 @@
 
 use crate::capture::kernel_text::{TaskStat, read};
 use crate::console::plain_line;
+use crate::sorted::sort_by;
 use breakglass_protocol::{BlockedTask, MemoryFacts, Part};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -93,9 +94,9 @@ impl Sample {
                 largest.push((stat.command, process, stat.resident_pages));
             }
         }
-        busiest.sort_by(|a, b| b.2.total_cmp(&a.2));
+        sort_by(&mut busiest, |a, b| b.2.total_cmp(&a.2));
         busiest.truncate(LISTED);
-        largest.sort_by_key(|entry| std::cmp::Reverse(entry.2));
+        sort_by(&mut largest, |a, b| b.2.cmp(&a.2));
         largest.truncate(LISTED);
         // The kernel counts in pages here, whose size differs from machine to machine; there it says KiB.
         for entry in &mut largest {

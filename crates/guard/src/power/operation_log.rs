@@ -8,6 +8,7 @@
 use super::directory::Directory;
 use super::{now, proc_file};
 use crate::forensics::{self, Captured};
+use crate::sorted::sort;
 use breakglass_protocol::{
     LastOperation, Line, OperationId, Outcome, PartOutcome, Phase, ProcessIdentity, Refusal, Step, Timestamp,
     Verb, VmName, render_line,
@@ -277,6 +278,6 @@ fn all(directory: &Directory) -> Vec<PathBuf> {
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|it| it == "jsonl"))
         .collect();
-    paths.sort();
+    sort(&mut paths);
     paths
 }

@@ -129,11 +129,9 @@ pub(crate) fn boot_id() -> String {
 /// Seconds since the process started.
 pub(crate) fn age_seconds(start_ticks: u64) -> Option<u64> {
     let text = fs::read_to_string("/proc/uptime").ok()?;
-    let uptime: f64 = text.split(' ').next()?.parse().ok()?;
+    let uptime = crate::decimal::scaled(text.split(' ').next()?, 0)?;
     let started = start_ticks / crate::sys::clock_ticks_per_second();
-    // Whole seconds are enough, and an uptime is never negative.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime in seconds fits")]
-    Some((uptime as u64).saturating_sub(started))
+    Some(uptime.saturating_sub(started))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::lines::{PerLine, find_byte, put_line};
 use super::sink::{Flow, Sink};
 use crate::diag::plan::Parsed;
+use crate::sorted::sort;
 
 pub(crate) struct Cut {
     fields: bool,
@@ -97,7 +98,7 @@ fn ranges(list: &str) -> Option<Vec<(usize, usize)>> {
     if found.iter().any(|(from, to)| from > to) {
         return None;
     }
-    found.sort_unstable();
+    sort(&mut found);
     let mut merged: Vec<(usize, usize)> = Vec::new();
     for (from, to) in found {
         match merged.last_mut() {

@@ -5,6 +5,7 @@ use super::glob;
 use super::sink::{Filter, Flow, Sink};
 use crate::diag::places::{Last, Opened, Places, Trouble};
 use crate::diag::plan::{Operand, Parsed};
+use crate::sorted::sort;
 use breakglass_redact::{Shape, Stream};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -151,7 +152,7 @@ impl<'run> Run<'run> {
             .filter(|entry| glob::matches(pattern, &entry.name, false))
             .map(|entry| [directory, entry.name.as_slice()].concat())
             .collect();
-        found.sort_unstable();
+        sort(&mut found);
         found
     }
 

@@ -8,6 +8,7 @@ use super::text::DEEPEST;
 use super::users::Names;
 use super::version;
 use crate::diag::places::{Last, Opened, Trouble, kind};
+use crate::sorted::sort_by;
 use rustix::fs::{FileType, Statx};
 use std::cmp::Ordering;
 
@@ -127,7 +128,9 @@ impl Run<'_> {
         if !first {
             self.print(listing, &files);
         }
-        directories.sort_by(|(a, _), (b, _)| listing.compare(a, b));
+        if listing.order != Order::None {
+            sort_by(&mut directories, |(a, _), (b, _)| listing.compare(a, b));
+        }
         for (item, opened) in directories {
             if self.sink.enough {
                 return;
@@ -274,11 +277,15 @@ impl Listing {
             || matches!(self.order, Order::Time | Order::Size)
     }
 
-    fn sort(&self, items: &mut [Item]) {
-        if self.order != Order::None || self.directories_first {
-            items.sort_by(|a, b| self.compare(a, b));
-        } else if self.reverse {
-            // Unsorted is unsorted backwards too.
+    fn sort(&self, items: &mut Vec<Item>) {
+        if self.order != Order::None {
+            sort_by(items, |a, b| self.compare(a, b));
+        } else if self.directories_first {
+            // As they come otherwise: unsorted backwards is unsorted too.
+            let (mut all, files): (Vec<_>, Vec<_>) =
+                std::mem::take(items).into_iter().partition(|item| item.directory);
+            all.extend(files);
+            *items = all;
         }
     }
 
