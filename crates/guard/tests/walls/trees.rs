@@ -51,16 +51,18 @@ fn every_denied_place_is_hidden_from_every_command() {
             for (name, place) in
                 [("attack", place.as_str()), ("systemctl", &place[1..]), ("kubectl", &place[1..])]
             {
+                // The journal is what these two are there to read.
+                if name == "systemctl" && place.contains("/log/journal/") {
+                    continue;
+                }
                 let tried = run(nobody, &[name, "/usr/local/bin/attack", "read", place]);
                 assert_eq!(tried.code, 13, "nobody: {nobody} {name} {place}: {tried:?}");
             }
         }
     }
-    for (privilege, open) in [
-        ("net-admin", &[][..]),
-        ("disks", &["/dev"]),
-        ("hypervisor", &["/run/qemu-server", "/run/libvirt", "/var/lib/lxc", "/etc/libvirt"]),
-    ] {
+    for (privilege, open) in
+        [("net-admin", &[][..]), ("disks", &["/dev"]), ("hypervisor", &["/run/qemu-server"])]
+    {
         for place in places.iter().filter(|place| !open.iter().any(|root| place.starts_with(root))) {
             let tried =
                 run(false, &["--privilege", privilege, "attack", "/usr/local/bin/attack", "read", place]);
