@@ -28,6 +28,8 @@ pub(crate) enum Invocation {
     Power(Door),
     /// Behind a forced command: carry out one look, or refuse it.
     Diag(Door),
+    /// Behind a socket of root's: answer one request of a read-only door that needs privilege.
+    Broker { config: PathBuf },
     /// Say what would be decided about a request; nothing is carried out.
     Explain { config: PathBuf, request: OsString },
     /// Hidden: carry out one accepted operation, detached.
@@ -137,6 +139,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
                 None => Invocation::Diag(Door { config, label: options.label()? }),
             })
         }
+        Some("broker") => Ok(Invocation::Broker { config: Options::read(&rest, &["--config"])?.config() }),
         Some("operate") => {
             let known = ["--config", "--label", "--source", "--vm", "--verb", "--operation"];
             let mut options = Options::read(&rest, &known)?;

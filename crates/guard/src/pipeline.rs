@@ -39,6 +39,7 @@ fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings
     match invocation {
         Ok(Invocation::Power(door)) => power_door(&door, surroundings),
         Ok(Invocation::Diag(door)) => diag::diag_door(&door, surroundings),
+        Ok(Invocation::Broker { config }) => diag::serve_broker(&config),
         Ok(Invocation::Explain { config, request }) => diag::explain(&config, &request),
         Ok(Invocation::Operate(operate)) => power::operate(&operate, &surroundings.user),
         Ok(Invocation::Launch(launch)) => power::launch(&launch),

@@ -3,6 +3,7 @@
 //! Both outputs share one bound. A client that reads no more, or is gone, is found out here and by the one who polls;
 //! it ends the look, and nothing else.
 
+use super::broker::{Kind, header};
 use super::native::sink::{Flow, Sink};
 use crate::report;
 use breakglass_protocol::{Line, render_line};
@@ -22,6 +23,17 @@ pub(crate) enum Output {
     Errors,
 }
 
+/// In which of its languages the guard answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// Bytes as they come, for a person.
+    Plain,
+    /// JSON lines, for a program.
+    Json,
+    /// Frames, for the door whose broker this is.
+    Frames,
+}
+
 /// How the client takes what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -37,7 +49,7 @@ pub(crate) enum Reading {
 
 /// Whoever asked.
 pub(crate) struct Client {
-    json: bool,
+    speech: Speech,
     deadline: Instant,
     left: Cell<u64>,
     reading: Cell<Reading>,
@@ -46,9 +58,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(json: bool, deadline: Instant, most: u64) -> Rc<Self> {
+    pub(crate) fn new(speech: Speech, deadline: Instant, most: u64) -> Rc<Self> {
         let halves = [RefCell::default(), RefCell::default()];
-        Rc::new(Self { json, deadline, left: Cell::new(most), reading: Cell::new(Reading::Yes), halves })
+        Rc::new(Self { speech, deadline, left: Cell::new(most), reading: Cell::new(Reading::Yes), halves })
     }
 
     pub(crate) fn reading(&self) -> Reading {
@@ -66,7 +78,7 @@ impl Client {
 
     /// A line of machine output.
     pub(crate) fn line(&self, line: &Line) {
-        if self.json {
+        if self.speech == Speech::Json {
             self.write(Output::Answer, format!("{}\n", render_line(line)).as_bytes());
         }
     }
@@ -78,10 +90,10 @@ impl Client {
         let (taken, over) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         self.left.set(left.saturating_sub(taken.len() as u64));
         if !taken.is_empty() && self.reading.get() == Reading::Yes {
-            if self.json {
-                self.text(output, taken, false);
-            } else {
-                self.write(output, taken);
+            match self.speech {
+                Speech::Json => self.text(output, taken, false),
+                Speech::Plain => self.write(output, taken),
+                Speech::Frames => self.frame(kind(output), taken),
             }
         }
         if !over.is_empty() && self.reading.get() == Reading::Yes {
@@ -92,18 +104,29 @@ impl Client {
 
     /// What was held back of an output.
     pub(crate) fn flush(&self, output: Output) {
-        if self.json && self.reading.get() != Reading::Gone {
+        if self.speech == Speech::Json && self.reading.get() != Reading::Gone {
             self.text(output, &[], true);
         }
     }
 
     /// A sentence of the guard's own on the error output; it stands outside the bound.
     pub(crate) fn say(&self, message: &str) {
-        if self.json {
-            let text = format!("breakglass-guard: {message}\n");
-            self.line(&Line::Output { stream: stream(Output::Errors).to_owned(), text });
-        } else if self.reading.get() != Reading::Gone {
-            report::warn(message);
+        match self.speech {
+            Speech::Json => {
+                let text = format!("breakglass-guard: {message}\n");
+                self.line(&Line::Output { stream: stream(Output::Errors).to_owned(), text });
+            }
+            Speech::Frames => self.frame(Kind::Errors, format!("{message}\n").as_bytes()),
+            Speech::Plain if self.reading.get() != Reading::Gone => report::warn(message),
+            Speech::Plain => {}
+        }
+    }
+
+    /// Frames for a door.
+    pub(crate) fn frame(&self, kind: Kind, bytes: &[u8]) {
+        for piece in bytes.chunks(64 * 1024) {
+            self.write(Output::Answer, &header(kind, piece.len()));
+            self.write(Output::Answer, piece);
         }
     }
 
@@ -155,6 +178,13 @@ fn whole_characters(bytes: &[u8]) -> usize {
             _ => bytes.len(),
         },
         None => bytes.len(),
+    }
+}
+
+const fn kind(output: Output) -> Kind {
+    match output {
+        Output::Answer => Kind::Answer,
+        Output::Errors => Kind::Errors,
     }
 }
 

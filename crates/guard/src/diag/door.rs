@@ -5,7 +5,8 @@
 //! those bytes; they survive only redacted and escaped, in the record. What comes out goes through redaction, through the
 //! filters of the guard's own, and through redaction again.
 
-use super::client::{Client, Output, ToClient};
+use super::broker;
+use super::client::{Client, Output, Speech, ToClient};
 use super::decide::{self, Accepted, Decision, decide};
 use super::limits;
 use super::native::sink::{Redact, Sink};
@@ -61,11 +62,15 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
         Decision::Deny(refusal) => return refuse(&mut record, Ending::refused, refusal),
     };
 
-    // 4. What may forbid it now, though the grammar allows it: the key's limits, and a kernel without walls.
+    // 4. What may forbid it now, though the grammar allows it: the key's limits, privilege that nobody lends, and a kernel
+    //    without walls.
     let place = match limits::take(&policy.state_dir, &surroundings.user, &door.label, &diag.limits) {
         Ok(place) => place,
         Err(refusal) => return refuse(&mut record, Ending::busy, refusal),
     };
+    if let Some(refusal) = broker::missing(&plan, &diag) {
+        return refuse(&mut record, Ending::refused, refusal);
+    }
     if let Err(reason) = walls::strength(&diag) {
         let hint = "root may say `without_landlock = true` in [diag]".to_owned();
         return refuse(&mut record, Ending::refused, Refusal { rule: Rule::Walls, reason, hint });
@@ -83,8 +88,9 @@ pub(crate) fn diag_door(door: &Door, surroundings: &Surroundings) -> u8 {
     }
 
     // 6. Act.
-    let client = Client::new(json, Instant::now() + diag.limits.deadline, diag.limits.output);
-    let acted = act(&plan, &diag, &client, place.unbounded.as_deref());
+    let speech = if json { Speech::Json } else { Speech::Plain };
+    let client = Client::new(speech, Instant::now() + diag.limits.deadline, diag.limits.output);
+    let acted = act(&plan, &diag, &client, request.unwrap_or_default(), place.unbounded.as_deref());
 
     // 7. Report, and record how it ended.
     let (word, rule) = match &acted.refusal {
@@ -159,7 +165,13 @@ impl Acted {
     }
 }
 
-fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&str>) -> Acted {
+fn act(
+    plan: &Plan,
+    diag: &DiagPolicy,
+    client: &Rc<Client>,
+    request: &[u8],
+    unbounded: Option<&str>,
+) -> Acted {
     let (name, shape) = match &plan.source {
         Source::Program(program) => (program.name.as_str(), program.shape),
         Source::Native(parsed) => (parsed.command, Shape::Text),
@@ -183,6 +195,10 @@ fn act(plan: &Plan, diag: &DiagPolicy, client: &Rc<Client>, unbounded: Option<&s
     let mut wiring =
         Wiring { errors: plan.errors, answer: &mut *answer, complaints: &mut *complaints, client };
     let end = match &plan.source {
+        Source::Program(program) if program.needs.privilege.is_some() && diag.broker.is_some() => {
+            let socket = diag.broker.as_deref().unwrap_or(Path::new("/"));
+            broker::ask(socket, request, &mut wiring)
+        }
         Source::Program(program) => run::program(program, diag, &mut wiring),
         Source::Native(parsed) => {
             run::native(diag, &mut wiring, &|out, complain| read(parsed, diag, out, complain))
@@ -214,7 +230,7 @@ fn chain(
     }
 }
 
-fn redacted(diag: &DiagPolicy, shape: Shape, next: Box<dyn Sink>) -> Box<dyn Sink> {
+pub(super) fn redacted(diag: &DiagPolicy, shape: Shape, next: Box<dyn Sink>) -> Box<dyn Sink> {
     if diag.redaction_off { next } else { Redact::boxed(shape, next) }
 }
 

@@ -4,6 +4,7 @@
 //! files may be read, judged on what was opened), `native` (the readers and filters of the guard itself), `walls` (the
 //! kernel as second wall), `run` (one program under every limit), `door` (the whole, top to bottom).
 
+mod broker;
 mod client;
 pub(crate) mod decide;
 pub(crate) mod denied;
@@ -18,4 +19,5 @@ mod run;
 pub(crate) mod tables;
 pub(crate) mod walls;
 
+pub(crate) use broker::serve as serve_broker;
 pub(crate) use door::{diag_door, explain};

@@ -88,24 +88,31 @@ pub(crate) fn program(program: &Program, policy: &DiagPolicy, wiring: &mut Wirin
 /// A look of the guard's own that reads files: in a child too, since a file may lie on a disk that answers nobody. `read`
 /// is told where to write and where to complain, and says how it ended.
 pub(crate) fn native(policy: &DiagPolicy, wiring: &mut Wiring<'_>, read: &Reader<'_>) -> End {
-    run(wiring, &|| {
-        if let Err(why) = Walls::for_reading(policy).and_then(Walls::enter) {
-            return format!("the walls are not up: {why}");
+    run(wiring, &|| by_ourselves(Walls::for_reading(policy), read))
+}
+
+/// A look of the guard's own over a connection that is there already, by a child that has nothing else.
+pub(crate) fn conversation(policy: &DiagPolicy, wiring: &mut Wiring<'_>, read: &Reader<'_>) -> End {
+    run(wiring, &|| by_ourselves(Walls::for_conversation(policy), read))
+}
+
+fn by_ourselves(walls: Result<Walls, String>, read: &Reader<'_>) -> String {
+    if let Err(why) = walls.and_then(Walls::enter) {
+        return format!("the walls are not up: {why}");
+    }
+    let mut refused = None;
+    let mut complain = |message: &str| {
+        refused = refused.take().or_else(|| refusal(message));
+        ToPipes.complain(message);
+    };
+    let code = read(&mut ToPipes, &mut complain);
+    ToPipes.end();
+    match refused {
+        Some(refusal) if code == exit::REFUSED => {
+            format!("{REFUSED}{}", serde_json::to_string(&refusal).unwrap_or_default())
         }
-        let mut refused = None;
-        let mut complain = |message: &str| {
-            refused = refused.take().or_else(|| refusal(message));
-            ToPipes.complain(message);
-        };
-        let code = read(&mut ToPipes, &mut complain);
-        ToPipes.end();
-        match refused {
-            Some(refusal) if code == exit::REFUSED => {
-                format!("{REFUSED}{}", serde_json::to_string(&refusal).unwrap_or_default())
-            }
-            _ => sys::leave(code),
-        }
-    })
+        _ => sys::leave(code),
+    }
 }
 
 /// Begins what a child says that was refused.

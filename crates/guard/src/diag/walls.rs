@@ -102,11 +102,23 @@ impl Walls {
     /// # Errors
     /// Which part failed, and what the kernel said.
     pub(crate) fn for_reading(policy: &DiagPolicy) -> Result<Self, String> {
+        Self::for_ourselves(policy, landlock::READ | landlock::LIST)
+    }
+
+    /// The same for a child that only talks over what is open already: no file is there for it.
+    ///
+    /// # Errors
+    /// Which part failed, and what the kernel said.
+    pub(crate) fn for_conversation(policy: &DiagPolicy) -> Result<Self, String> {
+        Self::for_ourselves(policy, 0)
+    }
+
+    fn for_ourselves(policy: &DiagPolicy, access: u64) -> Result<Self, String> {
         let strength = strength(policy)?;
         let everything = |version| {
             let beyond = Beyond { connects: false, abstract_sockets: false };
             let mut rules = landlock::Rules::new(version, beyond)?;
-            rules.whole(landlock::READ | landlock::LIST)?;
+            rules.whole(access)?;
             Ok::<_, std::io::Error>(rules.finish())
         };
         let ruleset =

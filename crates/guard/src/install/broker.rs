@@ -1,7 +1,7 @@
 //! The units of the broker: a socket that is root's and that the door's group may reach, and the guard behind it as root.
 
 use super::files;
-use super::places::{BROKER_SOCKET, CONFIG, GUARD};
+use super::places::{BROKER_SOCKET, CONFIG, GUARD, RECORD, STATE};
 use super::programs;
 use super::steps::{Step, Steps};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn service_unit() -> String {
     format!(
         "[Unit]\nDescription=One request of the read-only door that needs privilege\nCollectMode=inactive-or-failed\n\n\
          [Service]\nExecStart={}\nStandardInput=socket\nStandardOutput=socket\nStandardError=journal\n\
-         NoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nUMask=0077\n\
+         NoNewPrivileges=yes\nProtectSystem=strict\nReadWritePaths=-{RECORD} -{STATE}\nProtectHome=yes\nPrivateTmp=yes\nUMask=0077\n\
          RuntimeMaxSec=120\nTasksMax=32\nMemoryMax=768M\nOOMScoreAdjust=500\n",
         command()
     )

@@ -50,15 +50,40 @@ impl Stage {
         PathBuf::from(format!("/proc/{}", self.holder.id()))
     }
 
-    /// How a path of the stage is called from outside.
+    /// How a path of the stage is called from outside. Links on the way are followed here, within the stage: the kernel
+    /// would take an absolute one (`/var/run`) from the host's own root.
     pub(crate) fn at(&self, path: &str) -> PathBuf {
-        self.proc().join("root").join(path.trim_start_matches('/'))
+        let root = self.proc().join("root");
+        let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+        let mut here = PathBuf::new();
+        while let Some(step) = todo.pop() {
+            match step.as_str() {
+                "" | "." => {}
+                ".." => {
+                    here.pop();
+                }
+                step => match fs::read_link(root.join(&here).join(step)) {
+                    Ok(link) if !todo.is_empty() && !here.starts_with("proc") => {
+                        let link = link.to_string_lossy().into_owned();
+                        if link.starts_with('/') {
+                            here = PathBuf::new();
+                        }
+                        todo.extend(link.split('/').rev().map(str::to_owned));
+                    }
+                    _ => here.push(step),
+                },
+            }
+        }
+        root.join(here)
     }
 
     /// Writes a file that anybody may read, with all directories before it.
     pub(crate) fn write(&self, path: &str, text: &[u8]) {
         let at = self.at(path);
         self.directories(at.parent().unwrap());
+        if fs::symlink_metadata(&at).is_ok_and(|it| it.is_symlink()) {
+            fs::remove_file(&at).unwrap();
+        }
         fs::write(&at, text).unwrap_or_else(|error| panic!("{path}: {error}"));
         fs::set_permissions(&at, fs::Permissions::from_mode(0o644)).unwrap();
     }

@@ -2,7 +2,7 @@
 //! sees what the walls alone keep it from. What is shipped has none of this.
 
 use super::{bpf, calls};
-use crate::diag::client::{Client, Output, ToClient};
+use crate::diag::client::{Client, Output, Speech, ToClient};
 use crate::diag::plan::{Errors, Needs, Privilege, Program};
 use crate::diag::policy::DiagPolicy;
 use crate::diag::run::{self, End, Wiring};
@@ -48,7 +48,7 @@ pub(crate) fn behind_walls(words: Vec<OsString>) -> u8 {
         needs,
         shape: Shape::Text,
     };
-    let client = Client::new(false, Instant::now() + policy.limits.deadline, policy.limits.output);
+    let client = Client::new(Speech::Plain, Instant::now() + policy.limits.deadline, policy.limits.output);
     let (mut answer, mut complaints) =
         (ToClient::boxed(&client, Output::Answer), ToClient::boxed(&client, Output::Errors));
     let mut wiring =

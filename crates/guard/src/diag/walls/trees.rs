@@ -72,9 +72,9 @@ const PROC_FOR_DISKS: &str = "/proc/self /proc/devices /proc/partitions /proc/di
      /proc/sys/kernel /proc/driver /proc/scsi /proc/mpt /run/udev /etc/lvm /run/lvm /etc/mdadm /etc/mdadm.conf \
      /run/mdadm /etc/zfs /run/blkid /etc/blkid.conf /var/lib/smartmontools";
 
-const HYPERVISOR: &str = "/etc/pve/nodes /etc/pve/local /etc/pve/qemu-server /etc/pve/lxc /etc/pve/storage.cfg /etc/pve/corosync.conf \
-     /etc/pve/ha /etc/pve/.version /etc/pve/.vmlist /etc/pve/.members /run/qemu-server /var/lib/lxc /run/libvirt /etc/libvirt /run/lock /run/pve \
-     /run/pve-cluster /var/lib/pve-cluster/.version /etc/vz";
+const HYPERVISOR: &str = "/etc/pve/qemu-server /etc/pve/lxc /etc/pve/storage.cfg /etc/pve/datacenter.cfg \
+     /etc/pve/corosync.conf /etc/pve/.members /etc/pve/.vmlist /etc/pve/.version /etc/pve/ha /etc/pve/mapping \
+     /run/qemu-server /run/lock /run/pve /run/pve-cluster /etc/vz/vz.conf /etc/libvirt/libvirt.conf";
 
 /// What a denied place is known in, beneath the programs; the siblings are granted only where it is really there.
 const SELDOM_HOLD: &[(&str, &[&str])] = &[
