@@ -138,6 +138,7 @@ in
         StandardError = "journal";
         NoNewPrivileges = true;
         ProtectSystem = "strict";
+        ReadWritePaths = [ "-/var/log/breakglass" "-/run/breakglass-guard" ];
         ProtectHome = true;
         PrivateTmp = true;
         UMask = "0077";
