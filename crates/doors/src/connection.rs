@@ -35,6 +35,7 @@ pub(crate) struct Connection {
     round_trip: Mutex<Option<Duration>>,
     in_use: AtomicUsize,
     running: AtomicUsize,
+    let_go: AtomicBool,
     capacity: AtomicUsize,
 }
 
@@ -55,6 +56,7 @@ impl Connection {
             round_trip: Mutex::new(None),
             in_use: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
+            let_go: AtomicBool::new(false),
             capacity: AtomicUsize::new(limits.channels_per_connection),
         });
         let watched = Arc::downgrade(&connection);
@@ -175,8 +177,17 @@ impl Connection {
 
     /// Says goodbye, unless a command still runs on it; then it ends with the last of them.
     pub(crate) fn hang_up(self: Arc<Self>) {
-        if self.running() == 0 {
-            tokio::spawn(async move {
+        // First the wish, then the look: whichever of this and the last command's end comes second says goodbye.
+        self.let_go.store(true, Ordering::SeqCst);
+        if self.running.load(Ordering::SeqCst) == 0 {
+            self.say_goodbye();
+        }
+    }
+
+    fn say_goodbye(self: Arc<Self>) {
+        // Without a runtime everything that held the connection is gone, and it with them.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
                 let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
             });
         }
@@ -218,7 +229,7 @@ impl Slot {
     }
 
     fn run(&mut self) {
-        self.connection.running.fetch_add(1, Ordering::Relaxed);
+        self.connection.running.fetch_add(1, Ordering::SeqCst);
         self.running = true;
     }
 
@@ -232,7 +243,10 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.connection.in_use.fetch_sub(1, Ordering::Relaxed);
         if self.running {
-            self.connection.running.fetch_sub(1, Ordering::Relaxed);
+            let before = self.connection.running.fetch_sub(1, Ordering::SeqCst);
+            if before == 1 && self.connection.let_go.load(Ordering::SeqCst) {
+                Arc::clone(&self.connection).say_goodbye();
+            }
         }
     }
 }

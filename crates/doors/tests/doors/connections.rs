@@ -29,6 +29,23 @@ async fn a_connection_is_held_and_its_round_trip_known() {
     assert_eq!(doors.state("door").connections, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_let_go_ends_with_the_last_command_on_it() {
+    let sshd = Sshd::start();
+    let doors = sshd.doors();
+    doors.warm("door").await;
+    let note = sshd.path("runs");
+    let command = format!("touch {}; sleep 1; echo done", note.display());
+    let running = tokio::spawn({
+        let doors = doors.clone();
+        async move { output_of(&doors, &command).await }
+    });
+    wait_for("the command to run", || note.exists());
+    doors.hang_up("door");
+    assert_eq!(running.await.expect("it ends"), "done\n");
+    wait_for("the connection to end", || sshd.connections().is_empty());
+}
+
 /// How long something takes here and now; the machine that runs the tests may be busy with other things.
 async fn time_of(work: impl Future<Output = String>) -> Duration {
     let began = Instant::now();
