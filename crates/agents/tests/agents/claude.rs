@@ -41,7 +41,10 @@ impl Bench {
 
     pub(crate) fn program(self, script: &str) -> Self {
         let path = self.config.program.clone();
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let text = path.with_extension("text");
+        std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+        // By a child: a fork of another test would hold open what this process writes, and it could not be started.
+        assert!(std::process::Command::new("cp").arg(&text).arg(&path).status().unwrap().success());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         self
     }

@@ -27,7 +27,8 @@ impl Proxmox {
         for directory in ["var/lock/qemu-server", "var/log/pve/tasks"] {
             fs::create_dir_all(host.path(directory)).unwrap();
         }
-        fs::copy(STAND_IN, host.path("usr/sbin/qm")).unwrap();
+        // By a child: a fork of another test would hold open what this process writes, and it could not be started.
+        assert!(Command::new("cp").arg(STAND_IN).arg(host.path("usr/sbin/qm")).status().unwrap().success());
         host.write("etc/pve/.members", "{\"nodename\":\"pve\",\"version\":3}");
         host.write("test/lock-timeout", "0.6");
         host.configure(102, "name: devvm\nmemory: 64\n");

@@ -83,7 +83,10 @@ fn without_root_it_tells_less_and_says_why() {
     // A copy that anyone may run, run as nobody.
     let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap();
     let copy = dir.path().join("guard");
-    std::fs::copy(env!("CARGO_BIN_EXE_breakglass-guard"), &copy).unwrap();
+    // By a child: a fork of another test would hold open what this process writes, and it could not be started.
+    assert!(
+        Command::new("cp").arg(env!("CARGO_BIN_EXE_breakglass-guard")).arg(&copy).status().unwrap().success()
+    );
     let done = Command::new(&copy).arg("facts").uid(65534).gid(65534).output().unwrap();
     assert!(done.status.success(), "{done:?}");
     let facts: Facts = serde_json::from_slice(&done.stdout).unwrap();

@@ -88,9 +88,14 @@ impl Stage {
         fs::set_permissions(&at, fs::Permissions::from_mode(0o644)).unwrap();
     }
 
-    /// Puts a program there.
+    /// Puts a program there. The file is written by a child: while this process has it open for writing, the fork of another
+    /// test has it open too, and whoever starts the program is told that it is busy.
     pub(crate) fn program(&self, path: &str, bytes: &[u8]) {
-        self.write(path, bytes);
+        let text = format!("{path}.text");
+        self.write(&text, bytes);
+        let copied = Command::new("cp").arg("-f").arg(self.at(&text)).arg(self.at(path)).status().unwrap();
+        assert!(copied.success(), "{path}");
+        fs::remove_file(self.at(&text)).unwrap();
         fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 

@@ -60,8 +60,15 @@ impl Ground {
     pub(super) fn new(who: Who) -> Self {
         let directory = tempfile::Builder::new().prefix("bgw").tempdir().unwrap();
         let ground = Self { directory, who };
-        fs::write(ground.attack(), attack_program()).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_breakglass-guard"), ground.guard()).unwrap();
+        let text = ground.path("text");
+        fs::write(&text, attack_program()).unwrap();
+        for (from, to) in
+            [(text.clone(), ground.attack()), (env!("CARGO_BIN_EXE_breakglass-guard").into(), ground.guard())]
+        {
+            // By a child: a fork of another test would hold open what this process writes, and it could not be started.
+            assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+        }
+        fs::remove_file(text).unwrap();
         ground.renew();
         for path in [ground.path(""), ground.guard(), ground.attack()] {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
