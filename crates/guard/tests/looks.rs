@@ -9,6 +9,8 @@
 
 mod stage;
 mod looks {
+    #[path = "../guard/cells.rs"]
+    mod cells;
     mod corpus;
     mod everyday;
     mod resources;

@@ -87,7 +87,7 @@ fn uninstall_killed_at_six_moments_is_finished_by_the_next() {
 }
 
 #[test]
-#[ignore = "a minute or two; runs with --include-ignored"]
+#[ignore = "a minute or two: runs in `cargo xtask test --full`"]
 fn killed_at_every_single_moment() {
     install_killed(usize::MAX);
     uninstall_killed(usize::MAX);

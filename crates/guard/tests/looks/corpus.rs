@@ -1,5 +1,6 @@
 //! Every row of the corpus, its fixture really built, through the built binary.
 
+use super::cells::{decode, repeat};
 use super::support::{Answer, Door};
 use std::ffi::OsStr;
 use std::fs;
@@ -43,40 +44,6 @@ fn rows() -> Vec<Row> {
         .collect();
     assert!(rows.len() > 500, "the corpus is not whole");
     rows
-}
-
-fn decode(cell: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = cell.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next().unwrap() {
-            b'\\' => b'\\',
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'0' => 0,
-            b'x' => {
-                let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            other => panic!("\\{other} in {cell}"),
-        });
-    }
-    bytes
-}
-
-/// Each `@REPEAT{text}{n}` as n copies of the text.
-fn repeat(bytes: Vec<u8>) -> Vec<u8> {
-    let Some(at) = bytes.windows(8).position(|window| window == b"@REPEAT{") else { return bytes };
-    let rest = String::from_utf8_lossy(&bytes[at + 8..]).into_owned();
-    let (text, rest) = rest.split_once("}{").unwrap();
-    let (times, rest) = rest.split_once('}').unwrap();
-    let whole = [&bytes[..at], text.repeat(times.parse().unwrap()).as_bytes(), rest.as_bytes()].concat();
-    repeat(whole)
 }
 
 /// Builds what a row needs; a process that has to run while it is asked comes back.
