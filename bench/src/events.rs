@@ -165,14 +165,34 @@ async fn replay(table: &mut Table, server: &Server, id: u64) -> Result<()> {
     Ok(())
 }
 
+/// The number of the newest event of an incident.
+async fn newest(server: &Server, id: u64) -> Result<String> {
+    let mut poster = Poster::connect(server, id).await?;
+    poster.send("the-newest-note").await?;
+    poster.answered().await?;
+    let mut client = attach(server.address, &server.token, id, "0").await?;
+    let (mut line, mut newest) = (String::new(), String::new());
+    while !line.contains("the-newest-note") {
+        line.clear();
+        if client.read_line(&mut line).await? == 0 {
+            bail!("the stream ended");
+        }
+        if let Some(number) = line.strip_prefix("id: ") {
+            newest = number.trim().to_owned();
+        }
+    }
+    Ok(newest)
+}
+
 async fn fan_out(table: &mut Table, server: &Server, id: u64) -> Result<()> {
     let pid = server.pid().context("a running server")?;
+    let newest = newest(server, id).await?;
     let before = resident_mib(pid)?;
     let (arrived, mut arrivals) = mpsc::unbounded_channel::<Instant>();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         // From the newest event on: what happened before is not to be replayed to each.
-        let mut client = attach(server.address, &server.token, id, "1000000").await?;
+        let mut client = attach(server.address, &server.token, id, &newest).await?;
         let arrived = arrived.clone();
         clients.push(tokio::spawn(async move {
             while until(&mut client, "fan-out-").await.is_ok() {
