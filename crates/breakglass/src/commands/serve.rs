@@ -42,7 +42,7 @@ impl Serve {
         if !self.listen.is_empty() {
             fleet.web.listen = self.listen;
         }
-        runtime()?.block_on(serve_with(fleet, Extra::default()))
+        runtime()?.block_on(serve_with(fleet, Extra::default(), ""))
     }
 }
 
@@ -59,7 +59,9 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Serves until it is told to end; everything that a caller adds to the pages comes in as `extra`.
-pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8> {
+///
+/// `greeting` is printed once the address answers.
+pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> anyhow::Result<u8> {
     let fleet = Arc::new(fleet);
     let listening = Listening::bind(&fleet.web.listen).await?;
     let desk = desk(&fleet)?;
@@ -68,6 +70,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
         tracing::info!(%address, fleet = fleet.name, "listening");
         println!("breakglass listens on http://{address}");
     }
+    print!("{greeting}");
     let (end, ended) = flag::channel(false);
     let ending = move || {
         let mut ended = ended.clone();
