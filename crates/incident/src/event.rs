@@ -85,6 +85,14 @@ pub struct Event {
     pub body: EventBody,
 }
 
+const fn one() -> u64 {
+    1
+}
+
+const fn is_one(times: &u64) -> bool {
+    *times == 1
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -111,8 +119,11 @@ pub enum EventBody {
         name: String,
         /// Why.
         reason: String,
-        /// From which address.
+        /// From which address; of several, how many.
         from: String,
+        /// More than one where many are told in one event: a flood.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        times: u64,
     },
     /// An incident began.
     IncidentOpened {

@@ -14,6 +14,7 @@ mod gate;
 mod headers;
 mod identity;
 mod live;
+mod login;
 mod pages;
 mod problem;
 mod routes;

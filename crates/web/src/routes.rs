@@ -2,7 +2,7 @@
 //! kind of identity. Nothing answers that does not stand here.
 
 use crate::app::App;
-use crate::{api, assets, forms, shows, turns};
+use crate::{api, assets, forms, login, shows, turns};
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -57,9 +57,9 @@ macro_rules! routes {
 pub const ROUTES: &[Route] = routes! {
     GET "/healthz" Public Data => get(shows::health),
     GET "/assets/{name}" Public Data => get(assets::serve),
-    GET "/login" Public Page => get(forms::login_page),
-    POST "/login" Public Page => post(forms::log_in),
-    POST "/logout" Known Page => post(forms::log_out),
+    GET "/login" Public Page => get(login::login_page),
+    POST "/login" Public Page => post(login::log_in),
+    POST "/logout" Known Page => post(login::log_out),
 
     GET "/" Known Page => get(shows::board),
     GET "/parts" Known Data => get(shows::board_parts),

@@ -5,6 +5,7 @@
 
 mod chain;
 mod doors;
+mod flood;
 mod serve;
 mod site;
 mod words;

@@ -1,7 +1,7 @@
 //! One attempt to log in, from the form to its end.
 
+use super::Identity;
 use super::throttle::{Lane, Prefix};
-use super::{HASHING_WAIT, Identity};
 use axum::http::HeaderMap;
 use breakglass_protocol::Timestamp;
 use std::net::IpAddr;
@@ -44,18 +44,35 @@ impl Identity {
             Some(mark) => Lane::Device(mark),
             None => Lane::From(typed.clone(), prefix),
         };
-        if let Err(wait) = self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
-            return Attempted::Wait { seconds: wait.as_secs() + 1 };
-        }
+        let rank = match self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
+            Ok(rank) => rank,
+            Err(wait) => return Attempted::Wait { seconds: wait.as_secs() + 1 },
+        };
+        let place = match lane {
+            Lane::Device(_) => self.hashing.known().await,
+            Lane::From(..) => self.hashing.stranger(rank, prefix).await,
+        };
+        let Some(place) = place else {
+            self.throttle.not_looked_at(&lane, &typed, prefix, Instant::now());
+            return Attempted::Crowded;
+        };
         let passwords = file.current().await;
         let check = passwords.check_for(&typed);
         let password = attempt.password.as_bytes().to_vec();
-        let turn = tokio::time::timeout(HASHING_WAIT, self.hashing.acquire()).await;
-        let Ok(Ok(turn)) = turn else { return Attempted::Crowded };
         let fits = password.len() <= LONGEST_PASSWORD;
-        let passes =
-            tokio::task::spawn_blocking(move || fits && check.passes(&password)).await.unwrap_or(false);
-        drop(turn);
+        let hashed = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let passes = fits && check.passes(&password);
+            (passes, place, began.elapsed())
+        });
+        // A client that hangs up here leaves the work, and the place with it, to end by itself.
+        let passes = match hashed.await {
+            Ok((passes, place, took)) => {
+                place.leave_after(took);
+                passes
+            }
+            Err(_) => false,
+        };
         match passwords.stamp_of(&typed) {
             Some(stamp) if passes => {
                 self.throttle.succeeded(&lane, &typed, prefix);

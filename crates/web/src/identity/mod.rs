@@ -5,13 +5,16 @@
 
 mod attempts;
 mod file;
+mod hashing;
 mod passwords;
 mod proxy;
+mod refusals;
 mod sessions;
 mod throttle;
 mod tokens;
 
 pub(crate) use attempts::{Attempt, Attempted};
+pub(crate) use refusals::{Telling, WINDOW};
 use sessions::cookie_value;
 
 use crate::config::WebConfig;
@@ -19,13 +22,13 @@ use axum::http::{HeaderMap, header};
 use breakglass_incident::Actor;
 use breakglass_protocol::Timestamp;
 use file::Watched;
+use hashing::Hashing;
 use passwords::Passwords;
+use refusals::Refusals;
 use sessions::Sessions;
 use std::net::IpAddr;
-use std::time::Duration;
 use throttle::Throttle;
 use tokens::Tokens;
-use tokio::sync::Semaphore;
 
 /// By which way somebody is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,12 +89,9 @@ pub(crate) struct Identity {
     proxy: Option<proxy::TrustedProxies>,
     sessions: Sessions,
     throttle: Throttle,
-    /// Password hashing takes a processor and tens of MiB for a moment: at most so many at once.
-    hashing: Semaphore,
+    hashing: Hashing,
+    refusals: Refusals,
 }
-
-/// How long a log-in waits for its turn at the hashing before it is told to come again.
-const HASHING_WAIT: Duration = Duration::from_secs(10);
 
 impl Identity {
     /// Reads the files once, so that a fault in them is said at the start.
@@ -110,7 +110,8 @@ impl Identity {
             proxy: config.trusted_header.as_ref().map(proxy::TrustedProxies::new),
             sessions: Sessions::open(&config.state_dir, config.session_hours, config.secure_cookies),
             throttle: Throttle::default(),
-            hashing: Semaphore::new(2),
+            hashing: Hashing::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -152,6 +153,11 @@ impl Identity {
     /// Whether a listed proxy may name people.
     pub(crate) const fn has_proxy(&self) -> bool {
         self.proxy.is_some()
+    }
+
+    /// What the journal is told of attempts that were refused.
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// What is wrong with the files, one sentence each, for the page and the log.

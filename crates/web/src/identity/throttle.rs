@@ -4,8 +4,11 @@
 //! has logged in before; so nobody elsewhere can close the owner's lane, and even somebody behind the same address
 //! translation cannot close the lane of the owner's own browser. A closed lane opens again after at most
 //! [`LONGEST`]; an attempt while it is closed is not looked at and does not keep it closed. Two more counts
-//! slow down those who change names or addresses: one for the prefix, one for the name. They lengthen the wait of lanes
-//! that failed already and never close a fresh one.
+//! slow down those who change names or addresses: one for the prefix, one for the name. The prefix's closes its fresh lanes
+//! for a moment, the name's leaves them without free slips.
+//!
+//! How often a prefix asked at all, looked at or not, is its rank: among those who may be looked at, the quietest is
+//! first (see `hashing`).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +26,7 @@ const FREE_FOR_PREFIX: u32 = 30;
 const FREE_FOR_NAME: u32 = 50;
 /// What is forgotten after so long without a failure.
 const FORGET: Duration = Duration::from_secs(15 * 60);
-/// How many lanes are remembered: about half a mebibyte.
+/// How many of each are remembered: about a mebibyte in all.
 const MOST: usize = 4096;
 
 /// Whose attempts are counted together.
@@ -46,6 +49,25 @@ impl Prefix {
             IpAddr::V6(v6) => Self(u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX), true),
         }
     }
+
+    /// What one customer may be given many prefixes of: 256 IPv4 addresses, or a /48.
+    const fn block(self) -> Self {
+        Self(if self.1 { self.0 >> 16 } else { self.0 >> 8 }, self.1)
+    }
+}
+
+/// How noisy a corner of the network is: attempts of the prefix, then of the block around it. Less is sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Rank {
+    prefix: u32,
+    block: u32,
+}
+
+impl Rank {
+    #[cfg(test)]
+    pub(super) const fn of(prefix: u32, block: u32) -> Self {
+        Self { prefix, block }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +88,8 @@ struct Lanes {
     lanes: HashMap<Lane, Count>,
     prefixes: HashMap<Prefix, Count>,
     names: HashMap<String, Count>,
+    asked: HashMap<Prefix, Count>,
+    blocks: HashMap<Prefix, Count>,
 }
 
 impl Throttle {
@@ -80,8 +104,12 @@ impl Throttle {
         name: &str,
         prefix: Prefix,
         now: Instant,
-    ) -> Result<(), Duration> {
+    ) -> Result<Rank, Duration> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let rank = Rank {
+            prefix: count(&mut lanes.asked, prefix, now, |_| Duration::ZERO),
+            block: count(&mut lanes.blocks, prefix.block(), now, |_| Duration::ZERO),
+        };
         let until = |count: &Count| count.open_at.checked_duration_since(now).filter(|wait| !wait.is_zero());
         let own = lanes.lanes.get(lane).and_then(until);
         let wait = match lane {
@@ -98,17 +126,34 @@ impl Throttle {
         });
         let hot = u32::from(name_failures > FREE_FOR_NAME) * 3;
         count(&mut lanes.lanes, lane.clone(), now, |failures| delay(failures + hot));
-        Ok(())
+        Ok(rank)
+    }
+
+    /// Takes an attempt back that was let through and then not looked at: nobody has failed.
+    pub(super) fn not_looked_at(&self, lane: &Lane, name: &str, prefix: Prefix, now: Instant) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = lanes.lanes.get_mut(lane) {
+            count.failures = count.failures.saturating_sub(1);
+            count.open_at = now;
+        }
+        lanes.take_back(name, prefix);
     }
 
     /// Forgets a lane whose owner got in.
     pub(super) fn succeeded(&self, lane: &Lane, name: &str, prefix: Prefix) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.lanes.remove(lane);
-        if let Some(count) = lanes.prefixes.get_mut(&prefix) {
+        lanes.asked.remove(&prefix);
+        lanes.take_back(name, prefix);
+    }
+}
+
+impl Lanes {
+    fn take_back(&mut self, name: &str, prefix: Prefix) {
+        if let Some(count) = self.prefixes.get_mut(&prefix) {
             count.failures = count.failures.saturating_sub(1);
         }
-        if let Some(count) = lanes.names.get_mut(name) {
+        if let Some(count) = self.names.get_mut(name) {
             count.failures = count.failures.saturating_sub(1);
         }
     }
@@ -178,13 +223,13 @@ mod tests {
         let mut tried = 0;
         while now < start + Duration::from_secs(3600) {
             match throttle.try_now(&lane("mara", home), "mara", home, now) {
-                Ok(()) => tried += 1,
+                Ok(_) => tried += 1,
                 Err(wait) => assert!(wait <= LONGEST, "{wait:?}"),
             }
             now += Duration::from_millis(500);
         }
         assert!((60..90).contains(&tried), "an hour of hammering gets {tried} guesses");
-        assert_eq!(throttle.try_now(&lane("mara", home), "mara", home, now + LONGEST), Ok(()));
+        assert!(throttle.try_now(&lane("mara", home), "mara", home, now + LONGEST).is_ok());
     }
 
     #[test]
@@ -199,23 +244,32 @@ mod tests {
         let shared = at("198.51.100.3");
         assert!(throttle.try_now(&lane("mara", shared), "mara", shared, now).is_err());
         let device = Lane::Device("known".to_owned());
-        assert_eq!(throttle.try_now(&device, "mara", shared, now), Ok(()), "her own browser");
+        assert!(throttle.try_now(&device, "mara", shared, now).is_ok(), "her own browser");
         let home = at("192.0.2.7");
-        assert_eq!(
-            throttle.try_now(&lane("mara", home), "mara", home, now),
-            Ok(()),
-            "an address that never failed"
-        );
+        let quiet = throttle.try_now(&lane("mara", home), "mara", home, now);
+        assert_eq!(quiet, Ok(Rank::of(1, 1)), "an address that never failed");
         assert!(
             throttle.try_now(&lane("mara", home), "mara", home, now).is_err(),
             "a hot name has no free slips"
         );
         throttle.succeeded(&lane("mara", home), "mara", home);
-        assert_eq!(
-            throttle.try_now(&lane("mara", home), "mara", home, now),
-            Ok(()),
-            "who got in starts anew"
-        );
+        assert!(throttle.try_now(&lane("mara", home), "mara", home, now).is_ok(), "who got in starts anew");
+    }
+
+    #[test]
+    fn a_corner_ranks_by_how_often_it_asked_looked_at_or_not() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let noisy = at("198.51.100.7");
+        for _ in 0..100 {
+            if throttle.try_now(&lane("mara", noisy), "mara", noisy, now).is_ok() {
+                throttle.not_looked_at(&lane("mara", noisy), "mara", noisy, now);
+            }
+        }
+        let noise = throttle.try_now(&lane("mara", noisy), "mara", noisy, now).unwrap();
+        assert_eq!(noise, Rank::of(101, 101), "what was not looked at closed no lane");
+        let beside = throttle.try_now(&lane("mara", at("198.51.100.8")), "mara", at("198.51.100.8"), now);
+        let elsewhere = throttle.try_now(&lane("mara", at("192.0.2.7")), "mara", at("192.0.2.7"), now);
+        assert!(elsewhere.unwrap() < beside.unwrap() && beside.unwrap() < noise);
     }
 
     #[test]
@@ -227,6 +281,7 @@ mod tests {
         }
         let lanes = throttle.lanes.lock().unwrap();
         assert!(lanes.lanes.len() <= MOST && lanes.prefixes.len() <= MOST && lanes.names.len() <= MOST);
+        assert!(lanes.asked.len() <= MOST && lanes.blocks.len() <= MOST);
     }
 
     #[test]
