@@ -125,6 +125,13 @@ pub enum EventBody {
         #[serde(default = "one", skip_serializing_if = "is_one")]
         times: u64,
     },
+    /// Sessions of the page were ended before their time, by whoever the actor is.
+    SessionsEnded {
+        /// Whose.
+        name: String,
+        /// Which one, by its public name; all of theirs where none is named.
+        session: Option<String>,
+    },
     /// An incident began.
     IncidentOpened {
         /// The component that is to be recovered.
@@ -329,6 +336,7 @@ impl EventBody {
             Self::ServerStopped {} => "server-stopped",
             Self::LoggedIn { .. } => "logged-in",
             Self::LoginRefused { .. } => "login-refused",
+            Self::SessionsEnded { .. } => "sessions-ended",
             Self::IncidentOpened { .. } => "incident-opened",
             Self::IncidentClosed { .. } => "incident-closed",
             Self::Observed { .. } => "observed",

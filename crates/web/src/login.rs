@@ -49,27 +49,23 @@ pub(crate) async fn login_page(
     if visitor.is_some() {
         return Redirect::to(next).into_response();
     }
-    login::page(app.identity.has_passwords(), app.identity.has_proxy(), next, "", None).into_response()
+    page(&app, next, "", None).into_response()
 }
 
 /// `POST /login`
 pub(crate) async fn log_in(
     State(app): State<App>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<Login>,
 ) -> Response {
     let next = own_address(form.next.as_deref());
-    let attempt = Attempt {
-        name: &form.name,
-        password: &form.password,
-        peer: peer.ip(),
-        headers: &headers,
-        now: app.desk.now(),
-    };
+    let attempt =
+        Attempt { name: &form.name, password: &form.password, peer, headers: &headers, now: app.desk.now() };
     let (status, sentence) = match app.identity.attempt(attempt).await {
         Attempted::In { cookies } => {
-            let body = EventBody::LoggedIn { way: "password".to_owned(), from: peer.ip().to_string() };
+            let body =
+                EventBody::LoggedIn { way: "password".to_owned(), from: peer.address.ip().to_string() };
             // Waits for the disk at most as long as the journal's own deadline, and lets them in either way.
             let _ = app.desk.journal.append(None, Actor::Human(form.name), body).await;
             let mut response = Redirect::to(next).into_response();
@@ -81,21 +77,25 @@ pub(crate) async fn log_in(
             return response;
         }
         Attempted::Wrong => {
-            tell(&app, &form.name, peer.ip()).await;
+            tell(&app, &form.name, peer.address.ip()).await;
             (StatusCode::UNAUTHORIZED, "The name or the password is wrong.".to_owned())
         }
         Attempted::Wait { seconds } => {
             let sentence = format!(
-                "Too many wrong passwords came from where you are: try again in {seconds} s. It is never more than a minute."
+                "Too many wrong passwords came from where you are, and yours was not looked at: try again in {seconds} s. It \
+                 is never more than a minute, and a browser that you have logged in with before waits for nobody else."
             );
             let page = failed(&app, next, &form.name, sentence);
             let wait = [(header::RETRY_AFTER, seconds.to_string())];
             return (StatusCode::TOO_MANY_REQUESTS, wait, page).into_response();
         }
-        Attempted::Crowded => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many people are logging in at this moment: try again in a few seconds.".to_owned(),
-        ),
+        Attempted::Crowded => {
+            let sentence = "Too many are logging in at this moment, and your password was not looked at: try again in a few \
+                            seconds. A browser that you have logged in with before does not wait.";
+            let page = failed(&app, next, &form.name, sentence.to_owned());
+            let wait = [(header::RETRY_AFTER, "3")];
+            return (StatusCode::SERVICE_UNAVAILABLE, wait, page).into_response();
+        }
         Attempted::NoPasswords => {
             (StatusCode::UNAUTHORIZED, "No password file is configured, so no password is right.".to_owned())
         }
@@ -127,13 +127,26 @@ async fn tell(app: &App, name: &str, from: IpAddr) {
 }
 
 fn failed(app: &App, next: &str, name: &str, sentence: String) -> Markup {
-    let refused = login::Refused { sentence };
-    login::page(app.identity.has_passwords(), app.identity.has_proxy(), next, name, Some(&refused))
+    page(app, next, name, Some(&login::Refused { sentence }))
+}
+
+fn page(app: &App, next: &str, name: &str, refused: Option<&login::Refused>) -> Markup {
+    let offers = login::Offers {
+        passwords: app.identity.has_passwords(),
+        proxy: app.identity.has_proxy(),
+        ways: &app.ways.sentences(),
+    };
+    login::page(&offers, next, name, refused)
 }
 
 /// `POST /logout`
-pub(crate) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Response {
-    let gone = app.identity.sessions().end(&headers, app.desk.now());
+pub(crate) async fn log_out(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    app.identity.end_own(&headers, peer, app.desk.now()).await;
+    let gone = app.identity.sessions().take_back(peer.tls);
     let mut response = Redirect::to("/login").into_response();
     if let Ok(value) = HeaderValue::from_str(&gone) {
         response.headers_mut().append(header::SET_COOKIE, value);

@@ -1,10 +1,10 @@
 //! One attempt to log in, from the form to its end.
 
-use super::Identity;
 use super::throttle::{Lane, Prefix};
+use super::{Identity, entry};
+use crate::server::Peer;
 use axum::http::HeaderMap;
 use breakglass_protocol::Timestamp;
-use std::net::IpAddr;
 use std::time::Instant;
 
 /// No password is longer; the rest of a longer one would only cost hashing time.
@@ -14,7 +14,7 @@ const LONGEST_PASSWORD: usize = 1024;
 pub(crate) struct Attempt<'a> {
     pub(crate) name: &'a str,
     pub(crate) password: &'a str,
-    pub(crate) peer: IpAddr,
+    pub(crate) peer: Peer,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) now: Timestamp,
 }
@@ -39,9 +39,12 @@ impl Identity {
     pub(crate) async fn attempt(&self, attempt: Attempt<'_>) -> Attempted {
         let Some(file) = &self.passwords else { return Attempted::NoPasswords };
         let typed: String = attempt.name.chars().take(64).collect();
-        let prefix = Prefix::of(attempt.peer);
-        let lane = match self.sessions.device(attempt.headers, &typed) {
-            Some(mark) => Lane::Device(mark),
+        let prefix = Prefix::of(attempt.peer.address.ip());
+        let (now, tls) = (attempt.now, attempt.peer.tls);
+        let known = self.sessions.device(attempt.headers, &typed, now, tls);
+        // Whoever ends a person's sessions means the browsers that are known for them too.
+        let lane = match known.filter(|device| !self.ended.has("", &typed, device.began)) {
+            Some(device) => Lane::Device(device.mark),
             None => Lane::From(typed.clone(), prefix),
         };
         let rank = match self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
@@ -76,8 +79,10 @@ impl Identity {
         match passwords.stamp_of(&typed) {
             Some(stamp) if passes => {
                 self.throttle.succeeded(&lane, &typed, prefix);
-                let session = self.sessions.begin(&typed, stamp, attempt.now);
-                Attempted::In { cookies: [session, self.sessions.mark_device(&typed)] }
+                let (claim, session) = self.sessions.begin(&typed, stamp, now, tls);
+                self.register.seen(entry(&claim, attempt.headers, attempt.peer, now));
+                let device = self.sessions.mark_device(attempt.headers, &typed, now, tls);
+                Attempted::In { cookies: [session, device] }
             }
             _ => Attempted::Wrong,
         }
