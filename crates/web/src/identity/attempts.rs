@@ -47,13 +47,13 @@ impl Identity {
             Some(device) => Lane::Device(device.mark),
             None => Lane::From(typed.clone(), prefix),
         };
-        let rank = match self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
-            Ok(rank) => rank,
-            Err(wait) => return Attempted::Wait { seconds: wait.as_secs() + 1 },
-        };
+        self.hashing.heard(prefix, Instant::now());
+        if let Err(wait) = self.throttle.try_now(&lane, &typed, prefix, Instant::now()) {
+            return Attempted::Wait { seconds: wait.as_secs() + 1 };
+        }
         let place = match lane {
             Lane::Device(_) => self.hashing.known().await,
-            Lane::From(..) => self.hashing.stranger(rank, prefix).await,
+            Lane::From(..) => self.hashing.stranger(prefix).await,
         };
         let Some(place) = place else {
             self.throttle.not_looked_at(&lane, &typed, prefix, Instant::now());
@@ -63,22 +63,12 @@ impl Identity {
         let check = passwords.check_for(&typed);
         let password = attempt.password.as_bytes().to_vec();
         let fits = password.len() <= LONGEST_PASSWORD;
-        let hashed = tokio::task::spawn_blocking(move || {
-            let began = Instant::now();
-            let passes = fits && check.passes(&password);
-            (passes, place, began.elapsed())
-        });
         // A client that hangs up here leaves the work, and the place with it, to end by itself.
-        let passes = match hashed.await {
-            Ok((passes, place, took)) => {
-                place.leave_after(took);
-                passes
-            }
-            Err(_) => false,
-        };
+        let passes = place.work(move |scratch| fits && check.passes(&password, scratch)).await;
         match passwords.stamp_of(&typed) {
             Some(stamp) if passes => {
                 self.throttle.succeeded(&lane, &typed, prefix);
+                self.hashing.welcome(prefix);
                 let (claim, session) = self.sessions.begin(&typed, stamp, now, tls);
                 self.register.seen(entry(&claim, attempt.headers, attempt.peer, now));
                 let device = self.sessions.mark_device(attempt.headers, &typed, now, tls);

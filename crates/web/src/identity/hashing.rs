@@ -3,12 +3,14 @@
 //! Hashing takes a processor and tens of MiB for a moment, so it is what a flood of log-ins would use up. Two lines
 //! stand for it and never wait for each other: one for browsers that are known for the name they give, one for all
 //! others, where whoever comes from the quietest corner of the network is next. In each, one password is hashed at a
-//! time. The place travels with the work: a client that hangs up while its password is hashed frees nothing early.
+//! time, on a thread of its own that keeps the memory for it. The place travels with the work: a client that hangs up frees nothing early.
 
-use super::throttle::{Prefix, Rank};
-use std::collections::BTreeMap;
+use super::passwords::Scratch;
+use super::throttle::{Count, Prefix, count};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// How long somebody stands in a line before they are told to come again.
@@ -24,50 +26,111 @@ const LONGEST_REST: Duration = Duration::from_millis(500);
 /// Both lines.
 pub(super) struct Hashing {
     known: Arc<Semaphore>,
+    known_worker: Worker,
     strangers: Arc<Line>,
+    strangers_worker: Worker,
 }
 
-/// The right to hash one password; given back when it is dropped.
-pub(super) struct Place(Inner);
+/// The right to hash one password; given back when the work is done.
+pub(super) struct Place {
+    seat: Seat,
+    worker: Worker,
+}
 
-enum Inner {
+enum Seat {
     Known { _permit: OwnedSemaphorePermit },
-    Stranger(Seat),
+    Stranger(Chair),
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { known: Arc::new(Semaphore::new(1)), strangers: Arc::default() }
+        Self {
+            known: Arc::new(Semaphore::new(1)),
+            known_worker: Worker::start("hashing-known"),
+            strangers: Arc::default(),
+            strangers_worker: Worker::start("hashing"),
+        }
     }
 }
 
 impl Hashing {
+    /// Somebody there has asked, whether or not they will be looked at.
+    pub(super) fn heard(&self, prefix: Prefix, now: Instant) {
+        let mut standing = self.strangers.lock();
+        count(&mut standing.asked, prefix, now, |_| Duration::ZERO);
+        count(&mut standing.blocks, prefix.block(), now, |_| Duration::ZERO);
+    }
+
+    /// Somebody there got in: no noise comes from there.
+    pub(super) fn welcome(&self, prefix: Prefix) {
+        self.strangers.lock().asked.remove(&prefix);
+    }
+
     /// A place for a browser that is known; nothing where its line does not move.
     pub(super) async fn known(&self) -> Option<Place> {
         let permit = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.known).acquire_owned()).await;
-        permit.ok()?.ok().map(|permit| Place(Inner::Known { _permit: permit }))
+        let seat = Seat::Known { _permit: permit.ok()?.ok()? };
+        Some(Place { seat, worker: self.known_worker.clone() })
     }
 
     /// A place for anybody else; nothing where there are too many, most of all from the same corner.
-    pub(super) async fn stranger(&self, rank: Rank, prefix: Prefix) -> Option<Place> {
-        let seat = match self.strangers.join(rank, prefix) {
-            Joined::Seated(seat) => seat,
+    pub(super) async fn stranger(&self, prefix: Prefix) -> Option<Place> {
+        let chair = match self.strangers.join(prefix) {
+            Joined::Seated(chair) => chair,
             Joined::Waiting(called) => tokio::time::timeout(LONGEST_WAIT, called).await.ok()?.ok()?,
             Joined::Full => return None,
         };
-        Some(Place(Inner::Stranger(seat)))
+        Some(Place { seat: Seat::Stranger(chair), worker: self.strangers_worker.clone() })
     }
 }
 
 impl Place {
-    /// Gives the place back after work that took so long: at once, or after a rest where strangers stand in line.
-    pub(super) fn leave_after(self, worked: Duration) {
-        let crowded = matches!(&self.0, Inner::Stranger(seat) if !seat.0.lock().waiting.is_empty());
-        if crowded {
-            tokio::spawn(async move {
-                tokio::time::sleep(worked.min(LONGEST_REST)).await;
-                drop(self);
-            });
+    /// Does the work and gives the place back: at once, or after a rest where strangers stand in line. False where the
+    /// work came to no end.
+    pub(super) async fn work(self, work: impl FnOnce(&mut Scratch) -> bool + Send + 'static) -> bool {
+        let (tell, told) = oneshot::channel();
+        let seat = self.seat;
+        self.worker.run(Box::new(move |scratch| {
+            let began = Instant::now();
+            let _ = tell.send(work(scratch));
+            let crowded = matches!(&seat, Seat::Stranger(chair) if !chair.0.lock().waiting.is_empty());
+            if crowded {
+                std::thread::sleep(began.elapsed().min(LONGEST_REST));
+            }
+            drop(seat);
+        }));
+        told.await.unwrap_or(false)
+    }
+}
+
+type Job = Box<dyn FnOnce(&mut Scratch) + Send>;
+
+/// A thread that does one thing after the other, and ends with the last who may ask it.
+#[derive(Clone)]
+struct Worker(Option<mpsc::Sender<Job>>);
+
+impl Worker {
+    fn start(name: &str) -> Self {
+        let (give, take) = mpsc::channel::<Job>();
+        let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let mut scratch = Scratch::default();
+            for job in take {
+                job(&mut scratch);
+            }
+        });
+        if let Err(error) = &started {
+            tracing::warn!(why = %error, "no thread for hashing passwords; others are used");
+        }
+        Self(started.is_ok().then_some(give))
+    }
+
+    fn run(&self, job: Job) {
+        let left = match &self.0 {
+            Some(give) => give.send(job).err().map(|mpsc::SendError(job)| job),
+            None => Some(job),
+        };
+        if let Some(job) = left {
+            tokio::task::spawn_blocking(move || job(&mut Scratch::default()));
         }
     }
 }
@@ -79,20 +142,49 @@ struct Line(Mutex<Standing>);
 struct Standing {
     taken: bool,
     arrivals: u64,
-    waiting: BTreeMap<(Rank, u64), Waiting>,
+    /// In the order of arrival.
+    waiting: BTreeMap<u64, Waiting>,
+    asked: HashMap<Prefix, Count>,
+    blocks: HashMap<Prefix, Count>,
 }
 
 struct Waiting {
     prefix: Prefix,
-    call: oneshot::Sender<Seat>,
+    call: oneshot::Sender<Chair>,
 }
 
-/// The one seat of the line. Dropped, it goes to the next.
-struct Seat(Arc<Line>);
+impl Standing {
+    /// How noisy it is there now: attempts of the prefix, then of the block around it.
+    fn noise(&self, prefix: Prefix) -> (u32, u32) {
+        let of = |counts: &HashMap<Prefix, Count>, key| counts.get(&key).map_or(0, |count| count.failures);
+        (of(&self.asked, prefix), of(&self.blocks, prefix.block()))
+    }
+
+    /// The one to be called next; those who have gone are forgotten.
+    fn next(&mut self) -> Option<Waiting> {
+        self.waiting.retain(|_, waiting| !waiting.call.is_closed());
+        let rank = |(arrival, waiting): (&u64, &Waiting)| (self.noise(waiting.prefix), *arrival);
+        let (_, arrival) = self.waiting.iter().map(rank).min()?;
+        self.waiting.remove(&arrival)
+    }
+
+    /// Makes room for somebody from there where the noisiest is noisier.
+    fn make_room(&mut self, prefix: Prefix) -> bool {
+        let rank = |(arrival, waiting): (&u64, &Waiting)| (self.noise(waiting.prefix), *arrival);
+        let noisiest = self.waiting.iter().map(rank).max();
+        match noisiest {
+            Some((noise, arrival)) if noise > self.noise(prefix) => self.waiting.remove(&arrival).is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// The one chair of the line. Dropped, it goes to the next.
+struct Chair(Arc<Line>);
 
 enum Joined {
-    Seated(Seat),
-    Waiting(oneshot::Receiver<Seat>),
+    Seated(Chair),
+    Waiting(oneshot::Receiver<Chair>),
     Full,
 }
 
@@ -101,45 +193,38 @@ impl Line {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn join(self: &Arc<Self>, rank: Rank, prefix: Prefix) -> Joined {
+    fn join(self: &Arc<Self>, prefix: Prefix) -> Joined {
         let mut standing = self.lock();
         if !standing.taken {
             standing.taken = true;
-            return Joined::Seated(Seat(Arc::clone(self)));
+            return Joined::Seated(Chair(Arc::clone(self)));
         }
         standing.waiting.retain(|_, waiting| !waiting.call.is_closed());
         if standing.waiting.values().filter(|waiting| waiting.prefix == prefix).count() >= MOST_OF_ONE {
             return Joined::Full;
         }
-        if standing.waiting.len() >= MOST {
-            match standing.waiting.last_key_value() {
-                Some(((noisiest, _), _)) if *noisiest > rank => standing.waiting.pop_last(),
-                _ => return Joined::Full,
-            };
+        if standing.waiting.len() >= MOST && !standing.make_room(prefix) {
+            return Joined::Full;
         }
         let (call, called) = oneshot::channel();
         standing.arrivals += 1;
         let arrival = standing.arrivals;
-        standing.waiting.insert((rank, arrival), Waiting { prefix, call });
+        standing.waiting.insert(arrival, Waiting { prefix, call });
         Joined::Waiting(called)
     }
 }
 
-impl Drop for Seat {
+impl Drop for Chair {
     fn drop(&mut self) {
-        loop {
-            let next = {
-                let mut standing = self.0.lock();
-                let next = standing.waiting.pop_first();
-                standing.taken = next.is_some();
-                next
-            };
-            let Some((_, next)) = next else { return };
-            // Who has gone is passed over here; who goes just now drops the seat, and it comes by here once more.
-            if !next.call.is_closed() {
-                let _ = next.call.send(Self(Arc::clone(&self.0)));
-                return;
-            }
+        let next = {
+            let mut standing = self.0.lock();
+            let next = standing.next();
+            standing.taken = next.is_some();
+            next
+        };
+        if let Some(next) = next {
+            // Who goes just now drops the chair, and it comes by here once more.
+            let _ = next.call.send(Self(Arc::clone(&self.0)));
         }
     }
 }
@@ -152,57 +237,76 @@ mod tests {
         Prefix::of([192, 0, 2, last].into())
     }
 
+    fn elsewhere(last: u8) -> Prefix {
+        Prefix::of([198, 51, 100, last].into())
+    }
+
     #[tokio::test]
     async fn the_quietest_is_next_and_a_known_browser_waits_for_no_stranger() {
-        let hashing = Arc::new(Hashing::default());
-        let first = hashing.stranger(Rank::default(), from(1)).await;
+        let (hashing, now) = (Arc::new(Hashing::default()), Instant::now());
+        let first = hashing.stranger(from(1)).await;
         assert!(first.is_some());
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-        for (last, asked) in [(2, 900), (3, 1), (4, 40)] {
+        for prefix in [from(2), from(3), elsewhere(4)] {
             let (hashing, tell) = (Arc::clone(&hashing), tell.clone());
             tokio::spawn(async move {
-                let place = hashing.stranger(Rank::of(asked, 1000), from(last)).await;
-                let _ = tell.send(last);
-                drop(place);
+                let place = hashing.stranger(prefix).await.unwrap();
+                let _ = tell.send(prefix);
+                assert!(place.work(|_| true).await);
             });
         }
         while hashing.strangers.lock().waiting.len() < 3 {
             tokio::task::yield_now().await;
         }
-        assert!(hashing.known().await.is_some(), "while the strangers' seat is taken");
+        // What happens while they wait counts: the first to come has turned out to be the noisiest.
+        for _ in 0..50 {
+            hashing.heard(from(2), now);
+        }
+        let known = hashing.known().await.unwrap();
+        assert!(known.work(|_| true).await, "while the strangers' chair is taken");
         drop(first);
         let mut order = Vec::new();
         for _ in 0..3 {
             order.extend(told.recv().await);
         }
-        assert_eq!(order, [3, 4, 2]);
-        assert!(!hashing.strangers.lock().taken);
+        assert_eq!(order, [elsewhere(4), from(3), from(2)]);
     }
 
     #[tokio::test]
     async fn the_line_is_bounded_and_who_hangs_up_is_passed_over() {
-        let line = Arc::new(Line::default());
-        let Joined::Seated(seat) = line.join(Rank::default(), from(0)) else { panic!("the line was empty") };
+        let hashing = Hashing::default();
+        let line = Arc::clone(&hashing.strangers);
+        let Joined::Seated(chair) = line.join(from(0)) else { panic!("the line was empty") };
         let mut held = Vec::new();
         for number in 0..=255_u8 {
-            match line.join(Rank::of(5, 5), from(number)) {
+            hashing.heard(from(number), Instant::now());
+            match line.join(from(number)) {
                 Joined::Waiting(called) => held.push(called),
                 _ => panic!("{number} found it full"),
             }
         }
-        assert!(matches!(line.join(Rank::of(5, 5), Prefix::of([198, 51, 100, 1].into())), Joined::Full));
-        let Joined::Waiting(mut quiet) = line.join(Rank::of(1, 1), Prefix::of([198, 51, 100, 2].into()))
-        else {
-            panic!("a quiet corner finds a place")
-        };
+        assert!(matches!(line.join(from(7)), Joined::Full), "nobody is noisier");
+        let Joined::Waiting(mut quiet) = line.join(elsewhere(2)) else { panic!("a quiet corner finds room") };
         assert_eq!(line.lock().waiting.len(), MOST);
         held.drain(..200);
-        drop(seat);
-        let seat = quiet.try_recv().expect("the quietest is called first");
-        let of_one: Vec<_> = (0..6).map(|_| line.join(Rank::of(9, 9), from(250))).collect();
+        drop(chair);
+        let chair = quiet.try_recv().expect("the quietest is called first");
+        let of_one: Vec<_> = (0..6).map(|_| line.join(from(250))).collect();
         assert!(of_one.iter().filter(|joined| matches!(joined, Joined::Full)).count() >= 2);
         drop((held, of_one));
-        drop(seat);
+        drop(chair);
         assert!(!line.lock().taken, "nobody is left to be called");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_frees_nothing_early() {
+        let hashing = Hashing::default();
+        let (go, wait) = mpsc::channel::<()>();
+        let place = hashing.stranger(from(1)).await.unwrap();
+        let mut work = Box::pin(place.work(move |_| wait.recv().is_ok()));
+        assert!(futures_util::poll!(work.as_mut()).is_pending());
+        drop(work);
+        assert!(matches!(hashing.strangers.join(from(2)), Joined::Waiting(_)), "it is hashed still");
+        drop(go);
     }
 }

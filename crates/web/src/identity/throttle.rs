@@ -6,9 +6,6 @@
 //! [`LONGEST`]; an attempt while it is closed is not looked at and does not keep it closed. Two more counts
 //! slow down those who change names or addresses: one for the prefix, one for the name. The prefix's closes its fresh lanes
 //! for a moment, the name's leaves them without free slips.
-//!
-//! How often a prefix asked at all, looked at or not, is its rank: among those who may be looked at, the quietest is
-//! first (see `hashing`).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -51,28 +48,15 @@ impl Prefix {
     }
 
     /// What one customer may be given many prefixes of: 256 IPv4 addresses, or a /48.
-    const fn block(self) -> Self {
+    pub(super) const fn block(self) -> Self {
         Self(if self.1 { self.0 >> 16 } else { self.0 >> 8 }, self.1)
     }
 }
 
-/// How noisy a corner of the network is: attempts of the prefix, then of the block around it. Less is sooner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Rank {
-    prefix: u32,
-    block: u32,
-}
-
-impl Rank {
-    #[cfg(test)]
-    pub(super) const fn of(prefix: u32, block: u32) -> Self {
-        Self { prefix, block }
-    }
-}
-
+/// How often something happened lately.
 #[derive(Debug, Clone, Copy)]
-struct Count {
-    failures: u32,
+pub(super) struct Count {
+    pub(super) failures: u32,
     last: Instant,
     open_at: Instant,
 }
@@ -88,8 +72,6 @@ struct Lanes {
     lanes: HashMap<Lane, Count>,
     prefixes: HashMap<Prefix, Count>,
     names: HashMap<String, Count>,
-    asked: HashMap<Prefix, Count>,
-    blocks: HashMap<Prefix, Count>,
 }
 
 impl Throttle {
@@ -104,12 +86,8 @@ impl Throttle {
         name: &str,
         prefix: Prefix,
         now: Instant,
-    ) -> Result<Rank, Duration> {
+    ) -> Result<(), Duration> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let rank = Rank {
-            prefix: count(&mut lanes.asked, prefix, now, |_| Duration::ZERO),
-            block: count(&mut lanes.blocks, prefix.block(), now, |_| Duration::ZERO),
-        };
         let until = |count: &Count| count.open_at.checked_duration_since(now).filter(|wait| !wait.is_zero());
         let own = lanes.lanes.get(lane).and_then(until);
         let wait = match lane {
@@ -126,7 +104,7 @@ impl Throttle {
         });
         let hot = u32::from(name_failures > FREE_FOR_NAME) * 3;
         count(&mut lanes.lanes, lane.clone(), now, |failures| delay(failures + hot));
-        Ok(rank)
+        Ok(())
     }
 
     /// Takes an attempt back that was let through and then not looked at: nobody has failed.
@@ -143,7 +121,6 @@ impl Throttle {
     pub(super) fn succeeded(&self, lane: &Lane, name: &str, prefix: Prefix) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.lanes.remove(lane);
-        lanes.asked.remove(&prefix);
         lanes.take_back(name, prefix);
     }
 }
@@ -182,7 +159,8 @@ fn forget_older_half<K: Eq + Hash>(counts: &mut HashMap<K, Count>) {
     }
 }
 
-fn count<K: Eq + Hash>(
+/// Counts one more, and gives how many that are.
+pub(super) fn count<K: Eq + Hash>(
     counts: &mut HashMap<K, Count>,
     key: K,
     now: Instant,
@@ -247,7 +225,7 @@ mod tests {
         assert!(throttle.try_now(&device, "mara", shared, now).is_ok(), "her own browser");
         let home = at("192.0.2.7");
         let quiet = throttle.try_now(&lane("mara", home), "mara", home, now);
-        assert_eq!(quiet, Ok(Rank::of(1, 1)), "an address that never failed");
+        assert_eq!(quiet, Ok(()), "an address that never failed");
         assert!(
             throttle.try_now(&lane("mara", home), "mara", home, now).is_err(),
             "a hot name has no free slips"
@@ -257,19 +235,13 @@ mod tests {
     }
 
     #[test]
-    fn a_corner_ranks_by_how_often_it_asked_looked_at_or_not() {
+    fn what_was_not_looked_at_closes_no_lane() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         let noisy = at("198.51.100.7");
         for _ in 0..100 {
-            if throttle.try_now(&lane("mara", noisy), "mara", noisy, now).is_ok() {
-                throttle.not_looked_at(&lane("mara", noisy), "mara", noisy, now);
-            }
+            assert_eq!(throttle.try_now(&lane("mara", noisy), "mara", noisy, now), Ok(()));
+            throttle.not_looked_at(&lane("mara", noisy), "mara", noisy, now);
         }
-        let noise = throttle.try_now(&lane("mara", noisy), "mara", noisy, now).unwrap();
-        assert_eq!(noise, Rank::of(101, 101), "what was not looked at closed no lane");
-        let beside = throttle.try_now(&lane("mara", at("198.51.100.8")), "mara", at("198.51.100.8"), now);
-        let elsewhere = throttle.try_now(&lane("mara", at("192.0.2.7")), "mara", at("192.0.2.7"), now);
-        assert!(elsewhere.unwrap() < beside.unwrap() && beside.unwrap() < noise);
     }
 
     #[test]
@@ -281,7 +253,6 @@ mod tests {
         }
         let lanes = throttle.lanes.lock().unwrap();
         assert!(lanes.lanes.len() <= MOST && lanes.prefixes.len() <= MOST && lanes.names.len() <= MOST);
-        assert!(lanes.asked.len() <= MOST && lanes.blocks.len() <= MOST);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) fn list(sentences: &[String]) -> Markup {
 pub(crate) fn fold(sentences: &[String], open: bool) -> Markup {
     html! {
         details.fold.panel #ways open[open] {
-            summary { b { "Other ways in" } }
+            summary { span { "Other ways in" } }
             div.in { (list(sentences)) }
         }
     }
