@@ -255,6 +255,8 @@ pub struct Door {
     pub become_root: String,
     /// The time that one request may take in all: connect, log in, run, end.
     pub deadline: Duration,
+    /// Whether its key is forced into `breakglass-guard repair`; repair doors only.
+    pub harness: bool,
 }
 
 impl Door {

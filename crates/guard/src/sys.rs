@@ -104,6 +104,23 @@ pub(crate) fn session_signals(what: SessionSignals) {
     }
 }
 
+static TERMINATION: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// From here on, SIGTERM ends nothing and is remembered; a wait is interrupted by it.
+pub(crate) fn note_termination() {
+    extern "C" fn note(_signal: libc::c_int) {
+        TERMINATION.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    let note: extern "C" fn(libc::c_int) = note;
+    // SAFETY: the handler does nothing but store into an atomic, which may be done at any moment.
+    unsafe { libc::signal(libc::SIGTERM, note as libc::sighandler_t) };
+}
+
+/// Whether SIGTERM came since [`note_termination`].
+pub(crate) fn termination_asked() -> bool {
+    TERMINATION.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Clock ticks in a second, the unit of the times in `/proc/PID/stat`.
 pub(crate) fn clock_ticks_per_second() -> u64 {
     // SAFETY: reads a constant of the system.

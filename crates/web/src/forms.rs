@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use breakglass_incident::{IncidentId, Seq, View};
+use breakglass_incident::{CommandId, IncidentId, Seq, View};
 use breakglass_protocol::{RunState, Verb};
 use breakglass_recovery::{Look, Press, Pressed, Run, TargetView};
 use serde::Deserialize;
@@ -203,6 +203,19 @@ pub(crate) async fn incident_run(
     Ok(run(&app, visitor, target, IncidentId(id), form).await?)
 }
 
+/// `POST /incidents/{id}/commands/{command}/stop`: how it ended comes with the command's own end.
+pub(crate) async fn stop_command(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path((id, command)): Path<(u64, u64)>,
+) -> Result<Redirect, PageProblem> {
+    app.known(IncidentId(id)).await?;
+    let (incident, command) = (IncidentId(id), CommandId(command));
+    let stopped = breakglass_recovery::stop_command(&app.desk, visitor.actor, Some(incident), command).await;
+    stopped.map_err(|error| Problem::not_stopped(&error))?;
+    Ok(Redirect::to(&format!("/incidents/{id}#e{command}")))
+}
+
 /// `POST /targets/{name}/run`: a command is part of a recovery, so it opens an incident.
 pub(crate) async fn target_run(
     State(app): State<App>,
@@ -344,7 +357,8 @@ pub(crate) async fn accepted(
 pub(crate) fn not_taken(error: breakglass_recovery::WordsError) -> Problem {
     let status = match error {
         breakglass_recovery::WordsError::NoTarget { .. } => StatusCode::NOT_FOUND,
-        breakglass_recovery::WordsError::NotOpen { .. } => StatusCode::CONFLICT,
+        breakglass_recovery::WordsError::NotOpen { .. }
+        | breakglass_recovery::WordsError::NotRunning { .. } => StatusCode::CONFLICT,
         breakglass_recovery::WordsError::Length { .. } => StatusCode::BAD_REQUEST,
     };
     Problem::new(status, format!("{error}."), "Nothing was kept; the page shows what is so now.")

@@ -5,7 +5,7 @@ use crate::pages::{layout, ways};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use breakglass_recovery::RunError;
+use breakglass_recovery::{RunError, WordsError};
 use maud::html;
 
 /// What went wrong, in words for the one who asked.
@@ -59,6 +59,15 @@ impl Problem {
             status,
             format!("{error}. Nothing was sent."),
             "The page of the hosts lists those that have one.",
+        )
+    }
+
+    /// A command that was not stopped.
+    pub(crate) fn not_stopped(error: &WordsError) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            format!("{error}. Nothing was sent."),
+            "The incident shows how it ended; one that nothing can stop ends at its deadline there.",
         )
     }
 

@@ -320,11 +320,18 @@ fn subject_parts(
 }
 
 pub(crate) fn context<'a>(
-    app: &App,
+    app: &'a App,
     visitor: &'a Visitor,
     target: &'a TargetView,
     view: Option<&View>,
     seen: Seq,
 ) -> Context<'a> {
-    Context { visitor, target, incident: view.and_then(|view| view.id), seen, now: app.desk.now() }
+    Context {
+        visitor,
+        target,
+        incident: view.and_then(|view| view.id),
+        seen,
+        now: app.desk.now(),
+        stoppable: &app.desk.stoppable,
+    }
 }

@@ -44,7 +44,7 @@ impl Serve {
             fleet.web.listen = self.listen;
             fleet.web.tls = None;
         }
-        runtime()?.block_on(serve_with(fleet, Extra::default()))
+        runtime()?.block_on(serve_with(fleet, Extra::default(), ""))
     }
 }
 
@@ -61,7 +61,9 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Serves until it is told to end; everything that a caller adds to the pages comes in as `extra`.
-pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8> {
+///
+/// `greeting` is printed once the address answers.
+pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> anyhow::Result<u8> {
     let fleet = Arc::new(fleet);
     let config = WebConfig::from_fleet(&fleet);
     let listening = Listening::open(&config, now()).await?;
@@ -73,6 +75,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
     for address in listening.addresses.iter().chain(&listening.secure_addresses) {
         tracing::info!(%address, fleet = fleet.name, "listening");
     }
+    print!("{greeting}");
     let (end, ended) = flag::channel(false);
     let ending = move || {
         let mut ended = ended.clone();

@@ -21,7 +21,7 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
     let triage = [kept, asked].into_iter().flatten().max_by_key(|triage| triage.at);
     html! {
         div #act.stack.act data-part {
-            @if let Some(view) = view { (turn::panel(context, view)) }
+            @if let Some(view) = view { (turn::panel(context, view)) (commands(context, view)) }
             @if let Some(running) = running {
                 (progress::panel(running, &target.name, context.now))
                 (power::busy(context, running.verb, &running.by.to_string()))
@@ -35,6 +35,21 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
                 @let docked = triage.and_then(recommended);
                 (card(context, triage))
                 (power::panel(context, triage, docked))
+            }
+        }
+    }
+}
+
+/// The commands that run and can be stopped.
+fn commands(context: &Context<'_>, view: &View) -> Markup {
+    let running =
+        view.commands.iter().filter(|command| command.end.is_none() && context.stoppable.has(command.id));
+    html! {
+        @for command in running {
+            form.card.in.stack method="post" action=(context.action(&format!("commands/{}/stop", command.id))) {
+                p { span.lamp.work { "Runs" } " " code { (clean(&command.command)) } " since " (moment(command.since, context.now)) }
+                (csrf(context.visitor))
+                (reserved(context.visitor, Role::Operate, html! { button.wide { "Stop this command" } }))
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::identity::Visitor;
 use breakglass_fleet::Role;
 use breakglass_incident::{IncidentId, Seq};
 use breakglass_protocol::{RunState, Status, Timestamp, Verb};
-use breakglass_recovery::TargetView;
+use breakglass_recovery::{Stoppable, TargetView};
 use maud::{Markup, html};
 
 /// Whose page the form is on, and what that page has shown.
@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     /// The newest event that the page shows.
     pub(crate) seen: Seq,
     pub(crate) now: Timestamp,
+    /// The commands that run and can be stopped.
+    pub(crate) stoppable: &'a Stoppable,
 }
 
 impl Context<'_> {
