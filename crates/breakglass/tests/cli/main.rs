@@ -8,4 +8,5 @@ mod doors;
 mod flood;
 mod serve;
 mod site;
+mod ways;
 mod words;

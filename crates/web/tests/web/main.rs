@@ -2,6 +2,7 @@
 //! attacker can make it do.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "a failed test should stop loudly"
