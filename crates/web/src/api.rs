@@ -340,8 +340,7 @@ pub(crate) async fn export(State(app): State<App>, Path((id, format)): Path<(u64
 /// `GET /api/v1/dependencies`
 pub(crate) async fn dependencies(State(app): State<App>) -> Response {
     let faults = app.identity.faults().await;
-    Json(json!({ "dependencies": breakglass_recovery::dependencies(&app.desk), "identity_faults": faults }))
-        .into_response()
+    Json(json!({ "dependencies": app.dependencies(), "identity_faults": faults })).into_response()
 }
 
 /// `GET /api/v1/journal/head`

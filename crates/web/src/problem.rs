@@ -1,7 +1,7 @@
 //! An answer that is not the one hoped for: what happened, what to do now, what still works. The API gets it as JSON,
 //! a browser as a page.
 
-use crate::pages::layout;
+use crate::pages::{layout, ways};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,11 +14,18 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) error: String,
     pub(crate) what_now: String,
+    /// The other ways in, where this one failed.
+    pub(crate) ways: Vec<String>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>, what_now: impl Into<String>) -> Self {
-        Self { status, error: error.into(), what_now: what_now.into() }
+        Self { status, error: error.into(), what_now: what_now.into(), ways: Vec::new() }
+    }
+
+    /// With the other ways in.
+    pub(crate) fn with_ways(self, ways: Vec<String>) -> Self {
+        Self { ways, ..self }
     }
 
     pub(crate) fn no_target(name: &str) -> Self {
@@ -77,6 +84,7 @@ impl Problem {
             div.stack {
                 h1 { (self.error) }
                 p { (self.what_now) }
+                @if !self.ways.is_empty() { (ways::list(&self.ways)) }
                 p.row { a.tap href="/" { "To the fleet" } a.tap href="/incidents" { "To the incidents" } }
                 p.quiet.small { "Nothing that runs was stopped by this. The command line works without this page: "
                     code { "breakglass status" } }
@@ -86,7 +94,10 @@ impl Problem {
     }
 
     pub(crate) fn into_json(self) -> Response {
-        let body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
+        let mut body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
+        if let (false, Some(fields)) = (self.ways.is_empty(), body.as_object_mut()) {
+            fields.insert("other_ways".to_owned(), self.ways.into());
+        }
         (self.status, Json(body)).into_response()
     }
 }

@@ -1,9 +1,10 @@
 //! The step between a first touch and a verb: what it does, what it costs, what else is going on, then the one red
 //! button.
 
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, run_state, ticking, took, verb_title};
 use crate::identity::Visitor;
+use breakglass_fleet::Role;
 use breakglass_incident::{IncidentId, Seq};
 use breakglass_protocol::{RunState, Status, Timestamp, Verb};
 use breakglass_recovery::{Stoppable, TargetView};
@@ -48,7 +49,7 @@ pub(crate) fn form(context: &Context<'_>, verb: Verb, id: &str, anyway: bool) ->
             (csrf(context.visitor))
             input type="hidden" name="seen" value=(context.seen);
             input type="hidden" name="shown" value=(super::words::shown(status));
-            button.fire.wide name="verb" value=(verb) { (button) }
+            (reserved(context.visitor, Role::Operate, html! { button.fire.wide name="verb" value=(verb) { (button) } }))
             p.small.quiet { "Forensics are captured first. It completes even if you lose the line." }
         }
     }
