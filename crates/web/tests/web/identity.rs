@@ -156,7 +156,8 @@ async fn an_unknown_name_costs_what_a_wrong_password_costs() {
     }
     let [known, unknown] = took;
     let ratio = known.as_secs_f64() / unknown.as_secs_f64();
-    assert!((0.4..2.5).contains(&ratio), "known {known:?}, unknown {unknown:?}");
+    // Without the hash it would be a hundred times; a busy machine makes it three.
+    assert!((0.1..10.0).contains(&ratio), "known {known:?}, unknown {unknown:?}");
 }
 
 #[tokio::test]
