@@ -39,7 +39,7 @@ impl Identity {
     pub(crate) async fn attempt(&self, attempt: Attempt<'_>) -> Attempted {
         let Some(file) = &self.passwords else { return Attempted::NoPasswords };
         let typed: String = attempt.name.chars().take(64).collect();
-        let prefix = Prefix::of(attempt.peer.address.ip());
+        let prefix = Prefix::of(attempt.peer.client);
         let (now, tls) = (attempt.now, attempt.peer.tls);
         let known = self.sessions.device(attempt.headers, &typed, now, tls);
         // Whoever ends a person's sessions means the browsers that are known for them too.
