@@ -69,9 +69,10 @@ impl Identity {
             Some(stamp) if passes => {
                 self.throttle.succeeded(&lane, &typed, prefix);
                 self.hashing.welcome(prefix);
-                let (claim, session) = self.sessions.begin(&typed, stamp, now, tls);
+                let began = self.ended.floor(&typed, now);
+                let (claim, session) = self.sessions.begin((&typed, stamp), began, now, tls);
                 self.register.seen(entry(&claim, attempt.headers, attempt.peer, now));
-                let device = self.sessions.mark_device(attempt.headers, &typed, now, tls);
+                let device = self.sessions.mark_device(attempt.headers, &typed, began, now, tls);
                 Attempted::In { cookies: [session, device] }
             }
             _ => Attempted::Wrong,
