@@ -50,8 +50,15 @@ impl Server {
     /// # Errors
     /// When it does not answer `/healthz` within 10 s.
     pub fn start(folder: &Path, state: &Path, machines: &str) -> Result<Self> {
+        Self::start_program(binary()?, folder, state, machines)
+    }
+
+    /// The same with a binary at another place: one that other accounts may run, say.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_program(binary: PathBuf, folder: &Path, state: &Path, machines: &str) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, breakglass_lab::free_port()?));
-        let binary = binary()?;
         let (passwords, tokens) = (folder.join("passwords"), folder.join("tokens"));
         std::fs::create_dir_all(folder)?;
         std::fs::create_dir_all(state)?;

@@ -120,8 +120,11 @@ fn the_pure_crates_read_no_clock_and_do_no_io() {
 fn the_guard_has_no_async_no_tcp_and_no_shell() {
     for path in shipped().into_iter().filter(|path| in_room(path, "guard")) {
         let text = production(&path);
-        // What an account's log-in shell may be is written and checked there; none is started.
-        let names_shells = path.ends_with("install/account.rs") || path.ends_with("check/account.rs");
+        // What an account's log-in shell may be is written and checked there, and none is started; the repair door hands
+        // its command line to one, which is what it is for.
+        let names_shells = ["install/account.rs", "check/account.rs", "repair/harness.rs"]
+            .iter()
+            .any(|it| path.ends_with(it));
         for word in ["async fn", "TcpStream", "TcpListener", "ToSocketAddrs", "\"sh\"", "/bin/sh", "\"bash\""]
         {
             let allowed = word == "/bin/sh" && names_shells;

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Where pictures of what was seen are kept, for a person to look at.
-fn shots(name: &str) -> PathBuf {
+pub(crate) fn shots(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/shots").join(format!("{name}.png"))
 }
 
-async fn log_in(browser: &Browser, server: &Server) {
+pub(crate) async fn log_in(browser: &Browser, server: &Server) {
     browser.client.goto(&format!("http://{}/", server.address)).await.unwrap();
     browser.fill("[name=name]", PERSON.0).await.unwrap();
     browser.fill("[name=password]", PERSON.1).await.unwrap();
@@ -27,7 +27,7 @@ async fn log_in(browser: &Browser, server: &Server) {
 }
 
 /// Waits until the watch has seen the VM well, so that what follows is a change.
-fn await_well(night: &Night) {
+pub(crate) fn await_well(night: &Night) {
     let started = Instant::now();
     loop {
         let target = night.server.read("/api/v1/targets/devvm").unwrap().json().unwrap();

@@ -10,6 +10,7 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod agents;
 mod commands;
 mod crash;
 mod house;
@@ -17,3 +18,7 @@ mod journey;
 mod together;
 mod walls;
 mod wedges;
+
+#[path = "../../../crates/agents/tests/agents/scripted_model.rs"]
+#[expect(dead_code, reason = "most of its misbehaviour is for the engines' own tests")]
+mod scripted_model;
