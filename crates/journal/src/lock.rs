@@ -21,7 +21,14 @@ impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Self, LockFailure> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path).map_err(LockFailure::Io)?;
+        // A disk that takes no writes still says who holds the lock.
+        let (mut file, refused) = match options.open(path) {
+            Ok(file) => (file, None),
+            Err(error) => match File::open(path) {
+                Ok(file) => (file, Some(error)),
+                Err(_) => return Err(LockFailure::Io(error)),
+            },
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -30,6 +37,9 @@ impl Lock {
                 return Err(LockFailure::Held(holder.trim().to_owned()));
             }
             Err(TryLockError::Error(error)) => return Err(LockFailure::Io(error)),
+        }
+        if let Some(error) = refused {
+            return Err(LockFailure::Io(error));
         }
         // Who holds it is a courtesy to the reader of an error; a full disk may refuse it.
         let _courtesy = file

@@ -200,7 +200,7 @@ impl Walk {
         let body = stored.body.as_ref().and_then(|body| serde_json::from_str::<EventBody>(body).ok());
         let hole = seq - due;
         let accounted = match &body {
-            Some(EventBody::Gap { missing, .. }) => *missing,
+            Some(EventBody::Gap { missing, skipped, .. }) => missing.saturating_add(*skipped),
             _ => 0,
         };
         if hole != accounted {

@@ -47,6 +47,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::LoginRefused { .. }
         | EventBody::Note { .. }
         | EventBody::Gap { .. }
+        | EventBody::SpoolSetAside { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_) => None,
