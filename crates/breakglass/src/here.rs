@@ -11,11 +11,15 @@ use breakglass_recovery::Desk;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The file of trusted host keys, in the state directory.
 pub(crate) const HOST_KEYS: &str = "host-keys";
 /// An ssh-agent that holds the keys instead of one of ours, such as a hardware token's.
 const AGENT: &str = "BREAKGLASS_AGENT";
+
+/// How long the disk of the state directory may take to answer before a command goes on without it.
+pub(crate) const DISK: Duration = Duration::from_secs(2);
 
 /// A desk, and the copying of what happens on it.
 pub(crate) struct Here {
@@ -37,21 +41,49 @@ impl Here {
             eprintln!("breakglass: key {}: {}", problem.key, problem.reason);
         }
         let own = own_state();
-        let writable = is_writable(&fleet.state);
+        let at = fleet.state.clone();
+        let writable = match in_time(DISK, move || is_writable(&at)) {
+            Some(writable) => writable,
+            None => {
+                eprintln!(
+                    "breakglass: the disk of {} does not answer; going on without it",
+                    fleet.state.display()
+                );
+                false
+            }
+        };
         let state = if writable { Some(fleet.state.clone()) } else { own.clone() };
         let known = fleet.state.join(HOST_KEYS);
         let host_keys = match &state {
             // What the server has pinned is known here too; a first key that only we saw goes to our own file.
-            Some(state) if writable || std::fs::File::open(&known).is_err() => state.join(HOST_KEYS),
+            Some(state) if writable || !is_readable(&known) => state.join(HOST_KEYS),
             _ => known,
         };
-        let host_keys = HostKeys::open(&host_keys)?;
+        let host_keys = HostKeys::open_within(&host_keys, DISK)?;
         let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
         let dir = state.clone().unwrap_or_else(std::env::temp_dir).join("spool");
-        let spool = state.is_some().then(|| Spool::open(&dir, now)).transpose().unwrap_or_else(|error| {
-            eprintln!("breakglass: {error}");
-            None
-        });
+        let at = dir.clone();
+        let spool = state.is_some().then(|| in_time(DISK, move || Spool::open(&at, now)));
+        let spool = match spool {
+            Some(Some(Ok(spool))) => Some(spool),
+            Some(Some(Err(error))) => {
+                eprintln!("breakglass: {error}");
+                None
+            }
+            Some(None) => {
+                let path = dir.display();
+                eprintln!(
+                    "breakglass: the disk of {path} does not answer; what you do now is recorded only by the guards"
+                );
+                None
+            }
+            None => {
+                eprintln!(
+                    "breakglass: there is no place for a spool; what you do now is recorded only by the guards"
+                );
+                None
+            }
+        };
         let journal = in_memory(&dir);
         let spooling = Spooling::begin(&journal, spool);
         let desk = Desk::new(fleet, doors, journal, now);
@@ -100,6 +132,21 @@ fn own_state() -> Option<PathBuf> {
     let home =
         std::env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".local/state"));
     Some(xdg.or(home)?.join("breakglass"))
+}
+
+/// Does something that a hung disk may hold up, on a thread of its own; `None` where it takes too long. The thread is left behind.
+pub(crate) fn in_time<T: Send + 'static>(
+    deadline: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let started = std::thread::Builder::new().name("disk".to_owned()).spawn(move || tell.send(work()));
+    started.ok().and_then(|_thread| told.recv_timeout(deadline).ok())
+}
+
+fn is_readable(file: &Path) -> bool {
+    let file = file.to_owned();
+    in_time(DISK, move || std::fs::File::open(file).is_ok()) == Some(true)
 }
 
 /// Whether a file can be made there now.

@@ -7,6 +7,7 @@ mod edge;
 mod engines;
 mod fleet_file;
 mod here;
+mod server;
 mod spooling;
 mod story;
 

@@ -16,7 +16,7 @@ use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -43,6 +43,32 @@ struct State {
     unsaved: HashSet<String>,
     shown: HashMap<String, Shown>,
     keeping: Keeping,
+    /// Whether the file has been read since the start.
+    was_read: bool,
+}
+
+impl State {
+    /// The file was read at last. What it says outranks what was believed on first contact meanwhile; a host that showed
+    /// another key than the pinned one is closed from now on. Gives the components whose first contact was wrong.
+    fn recall(&mut self, pins: HashMap<String, Pin>) -> Vec<String> {
+        self.was_read = true;
+        let mut wrong = Vec::new();
+        for (name, pin) in pins {
+            if self.pins.get(&name).is_some_and(|ours| ours.accepted || *ours == pin) {
+                continue;
+            }
+            if let (Some(shown), Some(pinned)) = (self.shown.get_mut(&name), &pin.key)
+                && shown.key.key_data() != pinned.key_data()
+                && self.pins.contains_key(&name)
+            {
+                shown.refused = Some((judge::fingerprint(pinned), judge::fingerprint(&shown.key)));
+                wrong.push(name.clone());
+            }
+            self.unsaved.remove(&name);
+            self.pins.insert(name, pin);
+        }
+        wrong
+    }
 }
 
 /// What a host showed when it was last looked at.
@@ -141,16 +167,51 @@ impl HostKeys {
     pub fn open(path: &Path) -> Result<Self, HostKeysError> {
         let text = keeper::read(path)
             .map_err(|source| HostKeysError::Unreadable { path: path.to_owned(), source })?;
+        let (keys, _first) = Self::start(path, Some(text))?;
+        Ok(keys)
+    }
+
+    /// As [`Self::open`], and waits for the disk at most so long. Where it does not answer, hosts are judged by the fleet file alone
+    /// until it does, [`Self::keeping`] says so, and a key that was believed meanwhile and is not the pinned one closes its doors then.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_within(path: &Path, deadline: Duration) -> Result<Self, HostKeysError> {
+        let (keys, first) = Self::start(path, None)?;
+        match first.recv_timeout(deadline) {
+            Ok(Ok(())) => Ok(keys),
+            Ok(Err(source)) => Err(HostKeysError::Unreadable { path: path.to_owned(), source }),
+            Err(_silent) => {
+                let why = format!(
+                    "{}: the disk did not answer in {deadline:?}; pinned keys are not known until it does, and a host is believed \
+                     as if it were new unless the fleet file names its key",
+                    path.display()
+                );
+                tracing::error!(%why, "host keys cannot be read");
+                let mut state = lock(&keys.shared.state);
+                // It may have answered in this very moment.
+                if !state.was_read {
+                    state.keeping = Keeping::MemoryOnly { why, components: Vec::new() };
+                }
+                drop(state);
+                Ok(keys)
+            }
+        }
+    }
+
+    fn start(path: &Path, text: Option<String>) -> Result<(Self, Receiver<io::Result<()>>), HostKeysError> {
         let state = State {
-            pins: file::parse(&text),
+            pins: text.as_deref().map(file::parse).unwrap_or_default(),
+            was_read: text.is_some(),
             unsaved: HashSet::new(),
             shown: HashMap::new(),
             keeping: Keeping::Kept,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
-        let orders =
+        let (orders, first) =
             keeper::start(path.to_owned(), &shared).map_err(|source| HostKeysError::Thread { source })?;
-        Ok(Self { shared, orders })
+        Ok((Self { shared, orders }, first))
     }
 
     /// Pins the key that the component showed last, as a person's decision: it is trusted from now on whatever the

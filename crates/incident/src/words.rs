@@ -198,7 +198,9 @@ fn tell(body: &EventBody) -> Option<Told> {
         EventBody::Gap { missing, skipped, from, until, reason } => {
             let kept = match missing {
                 0 if *skipped > 0 => {
-                    format!("{skipped} numbers before this one belong to no event of this chain; none is lost of what came since")
+                    format!(
+                        "{skipped} numbers before this one belong to no event of this chain; none is lost of what came since"
+                    )
                 }
                 0 => "what happened meanwhile was held in memory and written late".to_owned(),
                 1 => "1 event is missing here".to_owned(),
@@ -217,7 +219,9 @@ fn tell(body: &EventBody) -> Option<Told> {
         }
         EventBody::SpoolSetAside { path, why } => {
             Told::new(Note, "spool", format!("A spool of the command line was not taken in: {why}."))
-                .and(format!("It lies in {path}; nothing of it was deleted. Look at it before you believe it."))
+                .and(format!(
+                    "It lies in {path}; nothing of it was deleted. Look at it before you believe it."
+                ))
                 .health(Health::Degraded)
         }
         EventBody::Erased { which, was, why } => Told::new(

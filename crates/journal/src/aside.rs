@@ -74,8 +74,11 @@ pub(crate) fn finish_unfinished(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directories in which damaged journals lie, oldest first.
-pub(crate) fn set_aside_before(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// The directories beside a journal in which damaged ones lie, oldest first.
+///
+/// # Errors
+/// Where the directory cannot be read.
+pub fn set_aside_before(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

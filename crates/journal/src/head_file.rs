@@ -26,8 +26,7 @@ pub(crate) struct HeadFile(Option<File>);
 impl HeadFile {
     pub(crate) fn open(dir: &Path) -> Self {
         let mut options = OpenOptions::new();
-        let opened =
-            options.write(true).create(true).truncate(false).mode(0o600).open(dir.join(NAME));
+        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(dir.join(NAME));
         if let Err(error) = &opened {
             tracing::warn!(%error, "journal.head cannot be written; a cut end of the journal would not show by itself");
         }

@@ -116,7 +116,9 @@ impl Journal {
             let Some(id) = blocking(move || crate::spool::lines::name(&path)).await? else { return Ok(done) };
             let from = self.cursor(id).await?;
             if queued.get(&id).is_some_and(|line| *line > from.map_or(0, |tip| tip.seq)) {
-                return Err(SpoolIntake::NotNow { why: "the disk has not taken the lines before it yet".to_owned() });
+                return Err(SpoolIntake::NotNow {
+                    why: "the disk has not taken the lines before it yet".to_owned(),
+                });
             }
             let path = spool.to_owned();
             let lines = blocking(move || {
@@ -303,7 +305,9 @@ fn renumbered(mut body: EventBody, known: &Numbers) -> EventBody {
     match &mut body {
         EventBody::VerbPressed { seen, .. } => *seen = None,
         EventBody::VerbAccepted { press, .. } => *press = PressId(number(press.0).unwrap_or(0)),
-        EventBody::VerbFinished { press, .. } => *press = press.and_then(|press| number(press.0)).map(PressId),
+        EventBody::VerbFinished { press, .. } => {
+            *press = press.and_then(|press| number(press.0)).map(PressId)
+        }
         EventBody::CommandFinished { command, .. } => *command = CommandId(number(command.0).unwrap_or(0)),
         _ => {}
     }

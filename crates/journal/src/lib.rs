@@ -50,6 +50,7 @@ mod writer;
 pub use answers::{EraseError, Keeping, Kept, Wanted};
 pub use archive::{Archive, ArchiveError, IncidentSummary};
 pub use artifacts::ArtifactError;
+pub use aside::set_aside_before;
 pub use breakglass_chain::Tip as Head;
 pub use frame::Frame;
 pub use intake::{SpoolIntake, TakenIn, set_spool_aside};

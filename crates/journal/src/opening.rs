@@ -58,7 +58,10 @@ impl Journal {
             }
             Err(_silent) => {
                 if shared.begin_without(None) {
-                    let why = format!("the disk did not answer in {:?} when the server started", limits.open_deadline);
+                    let why = format!(
+                        "the disk did not answer in {:?} when the server started",
+                        limits.open_deadline
+                    );
                     tracing::error!(%why, "events are held in memory until the journal can be opened");
                     shared.give_up(&why);
                 }

@@ -165,12 +165,24 @@ impl Queue {
         self.stand(&Standing { newest_incident, ..standing.clone() }, at)
     }
 
-    fn lead(&mut self, place: Seq, tip: u64, missing: u64, standing: &Standing, why: Option<String>, at: Timestamp) {
+    fn lead(
+        &mut self,
+        place: Seq,
+        tip: u64,
+        missing: u64,
+        standing: &Standing,
+        why: Option<String>,
+        at: Timestamp,
+    ) {
         let hole = place.0.saturating_sub(1).saturating_sub(tip);
-        let cut = format!("the journal ended with event {tip}, and more were remembered: its end was cut off, or its log damaged");
+        let cut = format!(
+            "the journal ended with event {tip}, and more were remembered: its end was cut off, or its log damaged"
+        );
         let reason = match (&standing.aside, why) {
             (Some(aside), _) => aside.clone(),
-            (None, Some(why)) if missing == 0 => format!("it could not be read when the server started ({why})"),
+            (None, Some(why)) if missing == 0 => {
+                format!("it could not be read when the server started ({why})")
+            }
             (None, _) => cut,
         };
         let from = self.trouble.as_ref().map_or(at, |trouble| trouble.since);

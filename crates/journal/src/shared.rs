@@ -64,13 +64,14 @@ impl Shared {
     /// Another database was begun in the place of a damaged one.
     pub(crate) fn stand_anew(&self, standing: &Standing) -> Result<(), DoesNotFollow> {
         self.queue().stand_anew(standing, (self.clock)())?;
-        self.readers.forget();
         self.stands(standing);
         Ok(())
     }
 
     fn stands(&self, standing: &Standing) {
         *self.head() = standing.tip;
+        // What was opened before this sees another database, or this one as it was.
+        self.readers.forget();
         if let Some(aside) = &standing.aside {
             tracing::error!(%aside, "the journal begins anew");
             *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(aside.clone());

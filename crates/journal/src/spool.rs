@@ -79,7 +79,8 @@ impl Spool {
     /// file away, for anybody else this does nothing.
     fn belongs_to_the_state(&self, dir: &Path) {
         let Some(owner) = dir.parent().and_then(|state| std::fs::metadata(state).ok()) else { return };
-        let others = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != owner.uid());
+        let others =
+            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != owner.uid());
         if others(dir) {
             let _not_root = chown(dir, Some(owner.uid()), Some(owner.gid()));
         }

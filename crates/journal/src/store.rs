@@ -117,6 +117,15 @@ impl OpenError {
         text
     }
 
+    /// What is wrong with the database itself, where that is why, in a sentence fragment.
+    fn damage(&self) -> Option<String> {
+        match self {
+            Self::Corrupt { source, .. } => Some(source.to_string()),
+            Self::Emptied { why, .. } => Some(why.clone()),
+            _ => None,
+        }
+    }
+
     fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
@@ -169,16 +178,6 @@ pub(crate) struct Standing {
     pub(crate) aside: Option<String>,
 }
 
-impl Standing {
-    pub(crate) const EMPTY: Self = Self {
-        tip: Tip::EMPTY,
-        newest_incident: 0,
-        ended_in_order: None,
-        remembered: None,
-        aside: None,
-    };
-}
-
 pub(crate) struct Store {
     connection: Connection,
     path: PathBuf,
@@ -201,20 +200,18 @@ impl Store {
         let path = database_path(dir);
         let disk = |source| OpenError::Directory { path: path.clone(), source };
         aside::finish_unfinished(dir).map_err(disk)?;
-        let remembered = head_file::read(dir);
+        let mut remembered = head_file::read(dir);
         let mut set_aside = None;
-        if let Some(why) = aside::emptied(dir, remembered) {
-            let Damaged::SetAside(at) = damaged else { return Err(OpenError::Emptied { path, why }) };
-            let into = aside::set_aside(dir, at, &why, remembered).map_err(disk)?;
-            set_aside = Some(told_aside(&into, &why));
-        }
-        let mut opened = open_file(dir, &path, damaged, remembered);
-        if let (Err(OpenError::Corrupt { source, .. }), Damaged::SetAside(at), None) =
-            (&opened, damaged, &set_aside)
+        let mut opened = match aside::emptied(dir, remembered) {
+            Some(why) => Err(OpenError::Emptied { path: path.clone(), why }),
+            None => open_file(dir, &path, damaged, remembered),
+        };
+        if let (Err(error), Damaged::SetAside(at)) = (&opened, damaged)
+            && let Some(why) = error.damage()
         {
-            let why = source.to_string();
             let into = aside::set_aside(dir, at, &why, remembered).map_err(disk)?;
             set_aside = Some(told_aside(&into, &why));
+            remembered = remembered.map(|remembered| Remembered { aside: true, ..remembered });
             opened = open_file(dir, &path, damaged, remembered);
         }
         let (connection, mut standing) = opened?;
@@ -233,7 +230,8 @@ impl Store {
         let disk = |source| OpenError::Directory { path: self.path.clone(), source };
         // Closed first, and without touching the log: by its name it would be that of the new database.
         leave_log(&self.connection, true).map_err(|source| OpenError::from_sqlite(&self.path, source))?;
-        self.connection = Connection::open_in_memory().map_err(|source| OpenError::from_sqlite(&self.path, source))?;
+        self.connection =
+            Connection::open_in_memory().map_err(|source| OpenError::from_sqlite(&self.path, source))?;
         let into = aside::set_aside(&dir, at, why, head_file::read(&dir)).map_err(disk)?;
         let (connection, mut standing) = open_file(&dir, &self.path, Damaged::Refuse, None)?;
         standing.aside = Some(told_aside(&into, why));
@@ -315,7 +313,10 @@ impl Store {
 }
 
 fn told_aside(into: &Path, why: &str) -> String {
-    format!("the journal before this one was damaged ({why}) and lies in {}; nothing of it was deleted", into.display())
+    format!(
+        "the journal before this one was damaged ({why}) and lies in {}; nothing of it was deleted",
+        into.display()
+    )
 }
 
 /// Opens the file, makes it where there is none, and looks at what it is.
@@ -331,15 +332,20 @@ fn open_file(
         .map_err(|source| OpenError::Directory { path: path.to_owned(), source })?;
     let sqlite = |source| OpenError::from_sqlite(path, source);
     let connection = connect(path).map_err(sqlite)?;
-    let mut standing = prepare(&connection, path)?;
+    let mut standing = prepare(&connection, path, remembered)?;
     standing.remembered = remembered;
     if let (Some(remembered), Damaged::SetAside(at)) = (remembered, damaged)
         && remembered.head.seq > standing.tip.seq
         && !remembered.aside
     {
-        let why = format!("the journal ended with event {}, and {} was remembered", standing.tip.seq, remembered.head.seq);
+        let why = format!(
+            "the journal ended with event {}, and {} was remembered",
+            standing.tip.seq, remembered.head.seq
+        );
         match aside::copy_log(dir, at, &why) {
-            Ok(Some(into)) => tracing::warn!(copy = %into.display(), "{why}; its log was copied before it is written again"),
+            Ok(Some(into)) => {
+                tracing::warn!(copy = %into.display(), "{why}; its log was copied before it is written again")
+            }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "{why}; its log could not be copied"),
         }
@@ -376,7 +382,11 @@ fn leave_log(connection: &Connection, leave: bool) -> rusqlite::Result<()> {
 }
 
 /// Looks at what the file is before anything in it is changed, then sets it up.
-fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> {
+fn prepare(
+    connection: &Connection,
+    path: &Path,
+    remembered: Option<Remembered>,
+) -> Result<Standing, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = number("user_version").map_err(sqlite)?;
@@ -388,6 +398,12 @@ fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> 
     }
     if found > SCHEMA {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    }
+    let were = remembered.filter(|it| !it.aside).map_or(0, |it| it.head.seq);
+    if tables == 0 && were > 0 {
+        // All of it stood in the log, and the engine passes over a log that is damaged.
+        let why = format!("nothing in it can be read, and the server remembers {were} events");
+        return Err(OpenError::Emptied { path: path.to_owned(), why });
     }
     connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))

@@ -39,7 +39,10 @@ pub(crate) fn walk(
         Ok(head) => head.seq,
         Err(broken) if broken.what == Damage::TornLastLine => broken.sound.seq,
         Err(broken) => {
-            let why = format!("does not hold ({}: {}): it was changed after it was written", broken.what, broken.detail);
+            let why = format!(
+                "does not hold ({}: {}): it was changed after it was written",
+                broken.what, broken.detail
+            );
             return Err(SpoolIntake::Damaged { line: broken.line, why });
         }
     };
@@ -60,7 +63,10 @@ pub(crate) fn walk(
             continue;
         }
         let event = serde_json::from_slice::<Event>(&line).map_err(|error| SpoolIntake::NotNow {
-            why: format!("line {} of the spool is no event that this version knows ({error}); run the newer one", tip.seq),
+            why: format!(
+                "line {} of the spool is no event that this version knows ({error}); run the newer one",
+                tip.seq
+            ),
         })?;
         if visit(Line { tip, event })?.is_break() {
             break;
@@ -93,7 +99,10 @@ fn open(path: &Path) -> Result<Option<File>, SpoolIntake> {
         return Err(SpoolIntake::Damaged { line: 0, why: "is none: it is no regular file".to_owned() });
     }
     if meta.len() > LARGEST {
-        return Err(SpoolIntake::Damaged { line: 0, why: format!("is not read: the file has {} bytes", meta.len()) });
+        return Err(SpoolIntake::Damaged {
+            line: 0,
+            why: format!("is not read: the file has {} bytes", meta.len()),
+        });
     }
     Ok(Some(File::open(path)?))
 }

@@ -94,6 +94,9 @@ pub(crate) struct Identity {
 /// How long a log-in waits for its turn at the hashing before it is told to come again.
 const HASHING_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the session key is waited for at the start.
+const DISK_WAIT: Duration = Duration::from_secs(2);
+
 impl Identity {
     /// Reads the files once, so that a fault in them is said at the start.
     pub(crate) async fn new(config: &WebConfig) -> Self {
@@ -105,11 +108,17 @@ impl Identity {
         if let Some(file) = &tokens {
             file.current().await;
         }
+        let (state, hours, secure) = (config.state_dir.clone(), config.session_hours, config.secure_cookies);
+        let opening = tokio::task::spawn_blocking(move || Sessions::open(&state, hours, secure));
+        let sessions = match tokio::time::timeout(DISK_WAIT, opening).await {
+            Ok(Ok(sessions)) => sessions,
+            _ => Sessions::passing(hours, secure, "its disk does not answer".to_owned()),
+        };
         Self {
             passwords,
             tokens,
             proxy: config.trusted_header.as_ref().map(proxy::TrustedProxies::new),
-            sessions: Sessions::open(&config.state_dir, config.session_hours, config.secure_cookies),
+            sessions,
             throttle: Throttle::default(),
             hashing: Semaphore::new(2),
         }

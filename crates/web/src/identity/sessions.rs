@@ -61,6 +61,12 @@ impl Sessions {
         Self { key, hours: hours.max(1), secure, ended: Mutex::default(), fault }
     }
 
+    /// With a key that ends with this process.
+    pub(super) fn passing(hours: u32, secure: bool, why: String) -> Self {
+        tracing::warn!(why, "the session key cannot be kept");
+        Self { key: rand::random(), hours: hours.max(1), secure, ended: Mutex::default(), fault: Some(why) }
+    }
+
     pub(super) fn fault(&self) -> Option<String> {
         self.fault.clone()
     }
