@@ -1,5 +1,6 @@
 //! A desk without a server: the keys in a keyholder of our own, the doors straight, what happens into a spool.
 
+use crate::disk_probe;
 use crate::edge::now;
 use crate::spooling::Spooling;
 use anyhow::Context as _;
@@ -41,18 +42,26 @@ impl Here {
             eprintln!("breakglass: key {}: {}", problem.key, problem.reason);
         }
         let own = own_state();
-        let at = fleet.state.clone();
-        let writable = match in_time(DISK, move || is_writable(&at)) {
-            Some(writable) => writable,
-            None => {
-                eprintln!(
-                    "breakglass: the disk of {} does not answer; going on without it",
-                    fleet.state.display()
-                );
-                false
+        let state = match disk_probe::takes_writes(&fleet.state, DISK) {
+            Some(true) => Some(fleet.state.clone()),
+            answer => {
+                let own = own.filter(|own| disk_probe::takes_writes(own, DISK) == Some(true));
+                if answer.is_none() {
+                    let place = own.as_ref().map_or_else(
+                        || "nothing but the guards records what you do now".to_owned(),
+                        |own| {
+                            format!(
+                                "what you do now is recorded in {}; copy it there for the server later",
+                                own.join("spool").display()
+                            )
+                        },
+                    );
+                    eprintln!("breakglass: the disk of {} does not answer; {place}", fleet.state.display());
+                }
+                own
             }
         };
-        let state = if writable { Some(fleet.state.clone()) } else { own.clone() };
+        let writable = state.as_ref() == Some(&fleet.state);
         let known = fleet.state.join(HOST_KEYS);
         let host_keys = match &state {
             // What the server has pinned is known here too; a first key that only we saw goes to our own file.
@@ -62,28 +71,10 @@ impl Here {
         let host_keys = HostKeys::open_within(&host_keys, DISK)?;
         let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
         let dir = state.clone().unwrap_or_else(std::env::temp_dir).join("spool");
-        let at = dir.clone();
-        let spool = state.is_some().then(|| in_time(DISK, move || Spool::open(&at, now)));
-        let spool = match spool {
-            Some(Some(Ok(spool))) => Some(spool),
-            Some(Some(Err(error))) => {
-                eprintln!("breakglass: {error}");
-                None
-            }
-            Some(None) => {
-                let path = dir.display();
-                eprintln!(
-                    "breakglass: the disk of {path} does not answer; what you do now is recorded only by the guards"
-                );
-                None
-            }
-            None => {
-                eprintln!(
-                    "breakglass: there is no place for a spool; what you do now is recorded only by the guards"
-                );
-                None
-            }
-        };
+        let spool = state.is_some().then(|| Spool::open(&dir, now)).transpose().unwrap_or_else(|error| {
+            eprintln!("breakglass: {error}");
+            None
+        });
         let journal = in_memory(&dir);
         let spooling = Spooling::begin(&journal, spool);
         let desk = Desk::new(fleet, doors, journal, now);
@@ -147,13 +138,6 @@ pub(crate) fn in_time<T: Send + 'static>(
 fn is_readable(file: &Path) -> bool {
     let file = file.to_owned();
     in_time(DISK, move || std::fs::File::open(file).is_ok()) == Some(true)
-}
-
-/// Whether a file can be made there now.
-fn is_writable(dir: &Path) -> bool {
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    let made = std::fs::create_dir_all(dir).and_then(|()| std::fs::File::create(&probe));
-    made.and_then(|_| std::fs::remove_file(&probe)).is_ok()
 }
 
 /// Who sits here: the account and the machine.

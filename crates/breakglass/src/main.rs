@@ -3,6 +3,7 @@
 
 mod colour;
 mod commands;
+mod disk_probe;
 mod edge;
 mod engines;
 mod fleet_file;
@@ -39,5 +40,6 @@ fn main() -> ExitCode {
         Command::Keyholder(keyholder) => keyholder.run(&fleet),
         Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),
+        Command::DiskProbe { dir } => return disk_probe::run(&dir),
     })
 }

@@ -34,7 +34,14 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _unknown = file.take(32).read_to_string(&mut holder);
-                return Err(LockFailure::Held(holder.trim().to_owned()));
+                let holder = holder.trim().to_owned();
+                if is_ending(&holder) {
+                    let why = format!(
+                        "process {holder}, which wrote it, has ended, and the disk has not let go of it yet"
+                    );
+                    return Err(LockFailure::Io(std::io::Error::other(why)));
+                }
+                return Err(LockFailure::Held(holder));
             }
             Err(TryLockError::Error(error)) => return Err(LockFailure::Io(error)),
         }
@@ -48,4 +55,11 @@ impl Lock {
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
+}
+
+/// Whether a process is over but for a thread that hangs in the kernel with its disk: it follows no verb any more.
+fn is_ending(process: &str) -> bool {
+    let Ok(pid) = process.parse::<u32>() else { return false };
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }

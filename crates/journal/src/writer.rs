@@ -106,6 +106,8 @@ pub(crate) fn run(shared: &Shared, mut store: Store) {
             }
         }
     }
+    // Whoever closes the database last tidies its log into it, and only this connection can.
+    shared.readers.forget();
     drop(store);
     end(shared);
 }

@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed test should stop loudly")]
 
 mod chain;
+mod disks;
 mod doors;
 mod serve;
 mod site;
+mod spools;
 mod words;
