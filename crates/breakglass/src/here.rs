@@ -148,9 +148,13 @@ pub(crate) fn actor() -> Actor {
     Actor::Cli(format!("{}@{}", account.as_deref().unwrap_or("someone"), machine.trim()))
 }
 
-/// A runtime for one command.
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()
+/// Runs one command, and does not wait for a thread of it that hangs with a disk.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
 /// The target, or an error that names those there are.

@@ -164,9 +164,8 @@ impl Journal {
     pub async fn tail(&self, count: usize) -> Vec<Event> {
         let shared = &self.handle.shared;
         let held = shared.queue().held(None, Seq(0));
-        let read = shared.readers.read(move |connection| tail(connection, count)).await;
-        let mut newest = read.unwrap_or_else(|why| {
-            shared.note_read_trouble(why);
+        let read = shared.read(move |connection| tail(connection, count)).await;
+        let mut newest = read.unwrap_or_else(|_noted| {
             shared
                 .ring()
                 .history(None, Seq(0))
@@ -184,13 +183,7 @@ impl Journal {
         let shared = &self.handle.shared;
         let held: Vec<Event> =
             shared.queue().held(None, Seq(0)).iter().map(|entry| (*entry.event).clone()).collect();
-        let mut list = match shared.readers.read(incidents).await {
-            Ok(list) => list,
-            Err(why) => {
-                shared.note_read_trouble(why);
-                Vec::new()
-            }
-        };
+        let mut list = shared.read(incidents).await.unwrap_or_default();
         for event in held {
             let Some(id) = event.incident else { continue };
             match (list.iter_mut().find(|known| known.id == id), &event.body) {

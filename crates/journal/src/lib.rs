@@ -39,6 +39,7 @@ mod lock;
 mod opening;
 mod queue;
 mod readers;
+mod reading;
 mod ring;
 mod shared;
 mod spool;

@@ -1,6 +1,6 @@
 //! Two read connections, used off the async threads, each read under a deadline.
 
-use crate::store::open_to_read;
+use crate::reading::open_to_read;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -146,20 +146,10 @@ impl Shared {
     pub(crate) async fn frames(&self, incident: Option<IncidentId>, after: Seq, limit: usize) -> Vec<Frame> {
         // Before the read: what is committed between the two is found in both, never in none.
         let held = self.queue().held(incident, after);
-        let read = self
-            .readers
-            .read(move |connection| crate::archive::frames(connection, incident, after, limit))
-            .await;
-        let mut frames = match read {
-            Ok(frames) => {
-                *self.read_trouble() = None;
-                frames
-            }
-            Err(why) => {
-                self.note_read_trouble(why);
-                self.ring().history(incident, after).take(limit).cloned().collect()
-            }
-        };
+        let read =
+            self.read(move |connection| crate::archive::frames(connection, incident, after, limit)).await;
+        let mut frames =
+            read.unwrap_or_else(|_noted| self.ring().history(incident, after).take(limit).cloned().collect());
         if frames.len() < limit {
             let newest = frames.last().and_then(|frame| frame.seq).unwrap_or(after);
             let room = limit - frames.len();
@@ -168,7 +158,21 @@ impl Shared {
         frames
     }
 
-    pub(crate) fn note_read_trouble(&self, why: String) {
+    /// Reads, and keeps in mind whether that could be done.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let read = self.readers.read(work).await;
+        match &read {
+            Ok(_) => *self.read_trouble() = None,
+            Err(why) => self.note_read_trouble(why.clone()),
+        }
+        read
+    }
+
+    fn note_read_trouble(&self, why: String) {
         let at = (self.clock)();
         let mut trouble = self.read_trouble();
         if trouble.is_none() {

@@ -3,6 +3,7 @@
 use crate::encode::Entry;
 use crate::head_file::{self, HeadFile, Remembered};
 use crate::lock::{Lock, LockFailure};
+use crate::reading::open_to_read;
 use crate::{aside, intake};
 use breakglass_chain::{GENESIS, Hash, Tip};
 use breakglass_protocol::Timestamp;
@@ -19,7 +20,7 @@ pub(crate) const SCHEMA: i64 = 1;
 /// From here on incidents are numbered while the journal cannot be read: the seconds since 1970, above any that was counted.
 pub(crate) const FIRST_INCIDENT_UNREAD: u64 = 1_000_000_000;
 /// `application_id` of the file, so that another program's database is not taken for a journal: "bgjl".
-const APPLICATION: i64 = 0x6267_6a6c;
+pub(crate) const APPLICATION: i64 = 0x6267_6a6c;
 
 /// Bodies are text, actors are JSON as they go to clients, hashes are raw bytes. A body that is absent was erased.
 const CREATE: &str = "
@@ -126,7 +127,7 @@ impl OpenError {
         }
     }
 
-    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, source },
@@ -456,45 +457,4 @@ pub(crate) fn tip(connection: &Connection) -> rusqlite::Result<Tip> {
 /// Numbers as SQLite has them.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A connection that can only read, for use beside the writer or without one.
-///
-/// # Errors
-/// As [`Store::open`], without the lock.
-pub(crate) fn open_to_read(dir: &Path) -> Result<Connection, OpenError> {
-    let path = database_path(dir);
-    let sqlite = |source| OpenError::from_sqlite(&path, source);
-    std::fs::metadata(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let usable = |connection: Connection| {
-        connection.busy_timeout(Duration::from_millis(500))?;
-        connection.pragma_update(None, "cache_size", -1024)?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        let application =
-            connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))?;
-        Ok((connection, found, application))
-    };
-    let opened = Connection::open_with_flags(&path, flags).and_then(usable);
-    let opened = match opened {
-        // A log that nobody may create (a read-only directory, a copy): readable as it stands when there is none.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && nothing_unwritten(dir) => {
-            let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{text}?immutable=1"), flags).and_then(usable)
-        }
-        other => other,
-    };
-    let (connection, found, application) = opened.map_err(sqlite)?;
-    if application != APPLICATION {
-        return Err(OpenError::Foreign { path });
-    }
-    if found > SCHEMA {
-        return Err(OpenError::Newer { path, found, known: SCHEMA });
-    }
-    Ok(connection)
-}
-
-fn nothing_unwritten(dir: &Path) -> bool {
-    std::fs::metadata(dir.join("journal.db-wal")).map_or(true, |meta| meta.len() == 0)
 }

@@ -1,7 +1,7 @@
 //! Walking the database's chain from the first event to the last. Reads only, takes no lock, works beside a running server.
 
 use crate::encode::link_row;
-use crate::store::open_to_read;
+use crate::reading::open_to_read;
 use crate::{Head, OpenError};
 use breakglass_chain::{Hash, digest};
 use breakglass_incident::{EventBody, Seq};

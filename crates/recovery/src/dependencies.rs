@@ -57,6 +57,10 @@ pub(crate) async fn refresh(desk: &Desk) {
         Ok(Ok(seen)) => seen,
         _ => Some(Err("its disk does not answer".to_owned())),
     };
+    if desk.journal.keeping() != Keeping::Ok {
+        // A disk that answers again shows by being read.
+        let _seen = desk.journal.tail(1).await;
+    }
     desk.board.set_surroundings(Surroundings { keyholder_up: Some(up), password_file });
 }
 

@@ -42,7 +42,11 @@ impl Serve {
         if !self.listen.is_empty() {
             fleet.web.listen = self.listen;
         }
-        runtime()?.block_on(serve_with(fleet, Extra::default()))
+        let runtime = runtime()?;
+        let ended = runtime.block_on(serve_with(fleet, Extra::default()));
+        // What hangs with its disk is not waited for: the ports have to be free for the next server.
+        runtime.shutdown_background();
+        ended
     }
 }
 

@@ -30,7 +30,7 @@ impl Status {
             None => fleet.targets().map(|component| component.name.clone()).collect(),
         };
         let listens = fleet.web.listen.clone();
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, &names).await?;
             let asking = tokio::task::spawn_blocking(move || server::not_keeping(&listens));
             let mut looks = JoinSet::new();
