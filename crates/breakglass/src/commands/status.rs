@@ -30,6 +30,11 @@ impl Status {
             None => fleet.targets().map(|component| component.name.clone()).collect(),
         };
         let listens = fleet.web.listen.clone();
+        let tls = fleet.web.tls.is_some();
+        let page = match breakglass_web::fingerprint(&fleet) {
+            Ok(fingerprint) => format!("page by TLS: certificate SHA-256 {fingerprint}"),
+            Err(why) => format!("page by TLS: {why}"),
+        };
         here::block_on(async {
             let here = Here::set_up(fleet, &names).await?;
             let asking = tokio::task::spawn_blocking(move || server::not_keeping(&listens));
@@ -53,6 +58,9 @@ impl Status {
             // On the other output, so that a script reads targets only.
             for sentence in asking.await.unwrap_or_default() {
                 eprintln!("breakglass: {sentence}");
+            }
+            if !self.json && self.target.is_none() && tls {
+                println!("{page}");
             }
             here.end().await;
             Ok(if worst == Health::Good { 0 } else { NOT_WELL })

@@ -6,7 +6,9 @@
 mod chain;
 mod disks;
 mod doors;
+mod flood;
 mod serve;
 mod site;
 mod spools;
+mod ways;
 mod words;
