@@ -363,3 +363,40 @@ impl HostKeys {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAVwiEUehtd6W7H5aJTShDxsehscl8y/Di6S3HFgAcwk";
+
+    fn pin(key: &str, accepted: bool) -> Pin {
+        Pin { key: PublicKey::from_openssh(key).ok(), accepted }
+    }
+
+    #[test]
+    fn what_was_believed_while_the_file_could_not_be_read_gives_way_to_what_it_says() {
+        let shown = |key: &str| Shown { key: PublicKey::from_openssh(key).unwrap(), refused: None };
+        let named = |names: &[(&str, &str, bool)]| -> HashMap<String, Pin> {
+            names.iter().map(|(name, key, accepted)| ((*name).to_owned(), pin(key, *accepted))).collect()
+        };
+        let mut state = State {
+            pins: named(&[("same", KEY, false), ("wrong", OTHER, false), ("accepted", OTHER, true)]),
+            unsaved: ["same", "wrong", "accepted"].map(str::to_owned).into(),
+            shown: [("same", KEY), ("wrong", OTHER), ("accepted", OTHER)]
+                .map(|(name, key)| (name.to_owned(), shown(key)))
+                .into(),
+            keeping: Keeping::Kept,
+            was_read: false,
+        };
+        let file = named(&[("same", KEY, false), ("wrong", KEY, false), ("accepted", KEY, false), ("new", KEY, true)]);
+        assert_eq!(state.recall(file), ["wrong"]);
+        assert!(state.was_read && !state.unsaved.contains("wrong"));
+        assert!(state.shown["wrong"].refused.is_some(), "its doors close");
+        assert!(state.shown["same"].refused.is_none() && state.shown["accepted"].refused.is_none());
+        assert_eq!(state.pins["wrong"], pin(KEY, false), "the file is not written over");
+        assert_eq!(state.pins["accepted"], pin(OTHER, true), "a person's decision is newer");
+        assert_eq!(state.pins["new"], pin(KEY, true));
+    }
+}
