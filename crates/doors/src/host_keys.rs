@@ -390,7 +390,12 @@ mod tests {
             keeping: Keeping::Kept,
             was_read: false,
         };
-        let file = named(&[("same", KEY, false), ("wrong", KEY, false), ("accepted", KEY, false), ("new", KEY, true)]);
+        let file = named(&[
+            ("same", KEY, false),
+            ("wrong", KEY, false),
+            ("accepted", KEY, false),
+            ("new", KEY, true),
+        ]);
         assert_eq!(state.recall(file), ["wrong"]);
         assert!(state.was_read && !state.unsaved.contains("wrong"));
         assert!(state.shown["wrong"].refused.is_some(), "its doors close");

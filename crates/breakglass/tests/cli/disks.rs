@@ -217,6 +217,8 @@ fn a_full_disk_and_a_read_only_one_before_the_start() {
     let ballast = disk.at.join("ballast");
     let mut file = std::fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
+    // Open, it would keep its space after it is removed.
+    drop(file);
     let serving = started(&site);
     the_rescue_goes_on(&site, &token, "since");
     std::fs::remove_file(&ballast).unwrap();

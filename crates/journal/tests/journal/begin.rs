@@ -334,7 +334,7 @@ async fn a_database_that_is_damaged_while_it_is_written_is_replaced_and_nothing_
 #[tokio::test]
 async fn a_second_server_is_refused_even_where_nothing_can_be_written() {
     let mount = Mount::tmpfs(2048);
-    let first = Journal::begin(mount.path(), now, hurried()).unwrap();
-    assert!(matches!(Journal::begin(mount.path(), now, hurried()), Err(OpenError::InUse { .. })));
+    let first = Journal::begin(mount.path(), now, Limits::default()).unwrap();
+    assert!(matches!(Journal::begin(mount.path(), now, Limits::default()), Err(OpenError::InUse { .. })));
     close(first).await;
 }
