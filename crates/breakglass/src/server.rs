@@ -18,11 +18,11 @@ pub(crate) fn not_keeping(listens: &[SocketAddr]) -> Vec<String> {
 }
 
 fn told(address: SocketAddr, health: &Value) -> Option<String> {
-    if health["journal_keeps"].as_bool()? {
+    if health.get("journal_keeps")?.as_bool()? {
         return None;
     }
-    let since = health["not_keeping_since"].as_str().unwrap_or("an unknown time");
-    let events = health["events_not_kept"].as_u64().unwrap_or_default();
+    let since = health.get("not_keeping_since").and_then(Value::as_str).unwrap_or("an unknown time");
+    let events = health.get("events_not_kept").and_then(Value::as_u64).unwrap_or_default();
     let sentence = format!(
         "the server at {address} does not keep what happens: since {since}, {events} events so far. Its page says why. Doors and \
          buttons work; what is held in memory is written when its disk takes it"

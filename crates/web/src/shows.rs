@@ -247,13 +247,16 @@ pub(crate) async fn not_so(uri: axum::http::Uri) -> Response {
 
 /// `GET /healthz`: that the server answers, and whether the journal keeps; nothing of the fleet.
 pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut body = serde_json::json!({ "ok": true, "journal_keeps": true, "version": app.version });
-    if let breakglass_journal::Keeping::NotKeeping { since, missing, .. } = app.desk.journal.keeping() {
+    let body = match app.desk.journal.keeping() {
+        breakglass_journal::Keeping::Ok => {
+            serde_json::json!({ "ok": true, "journal_keeps": true, "version": app.version })
+        }
         // Why is told behind the log-in: it names paths.
-        body["journal_keeps"] = false.into();
-        body["not_keeping_since"] = since.to_string().into();
-        body["events_not_kept"] = missing.into();
-    }
+        breakglass_journal::Keeping::NotKeeping { since, missing, .. } => serde_json::json!({
+            "ok": true, "journal_keeps": false, "not_keeping_since": since, "events_not_kept": missing,
+            "version": app.version,
+        }),
+    };
     if gate::wants_json(&headers) {
         axum::Json(body).into_response()
     } else {
