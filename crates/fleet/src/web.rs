@@ -67,6 +67,8 @@ pub struct TrustedHeader {
     pub name: String,
     /// A second header, in which the proxy lists the user's groups.
     pub groups: Option<String>,
+    /// A third header, in which the proxy tells whom it talks to; its last entry counts, for throttling and the journal.
+    pub client: Option<String>,
     /// The addresses that may set them; at least one.
     pub proxies: Vec<IpAddr>,
 }

@@ -53,8 +53,10 @@ enum Stop {
 }
 
 async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, Stop> {
-    let nowhere = Peer { address: (Ipv4Addr::UNSPECIFIED, 0).into(), tls: false };
-    let peer = request.extensions().get::<Peer>().copied().unwrap_or(nowhere);
+    let nowhere = Peer::new((Ipv4Addr::UNSPECIFIED, 0).into(), false);
+    let mut peer = request.extensions().get::<Peer>().copied().unwrap_or(nowhere);
+    peer.client = app.identity.client(request.headers(), peer);
+    request.extensions_mut().insert(peer);
     let route = request
         .extensions()
         .get::<MatchedPath>()

@@ -64,8 +64,7 @@ pub(crate) async fn log_in(
         Attempt { name: &form.name, password: &form.password, peer, headers: &headers, now: app.desk.now() };
     let (status, sentence) = match app.identity.attempt(attempt).await {
         Attempted::In { cookies } => {
-            let body =
-                EventBody::LoggedIn { way: "password".to_owned(), from: peer.address.ip().to_string() };
+            let body = EventBody::LoggedIn { way: "password".to_owned(), from: peer.client.to_string() };
             // Waits for the disk at most as long as the journal's own deadline, and lets them in either way.
             let _ = app.desk.journal.append(None, Actor::Human(form.name), body).await;
             let mut response = Redirect::to(next).into_response();
@@ -77,7 +76,7 @@ pub(crate) async fn log_in(
             return response;
         }
         Attempted::Wrong => {
-            tell(&app, &form.name, peer.address.ip()).await;
+            tell(&app, &form.name, peer.client).await;
             (StatusCode::UNAUTHORIZED, "The name or the password is wrong.".to_owned())
         }
         Attempted::Wait { seconds } => {

@@ -12,7 +12,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +34,15 @@ const HANDSHAKE: u8 = 0x16;
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) tls: bool,
+    /// Who is at the far end, where a listed proxy says so; else the same address. It is counted with and written down,
+    /// and gives nobody anything.
+    pub(crate) client: IpAddr,
+}
+
+impl Peer {
+    pub(crate) const fn new(address: SocketAddr, tls: bool) -> Self {
+        Self { address, tls, client: address.ip() }
+    }
 }
 
 /// Why the server cannot listen.
@@ -142,7 +151,7 @@ impl Listening {
                     let (holding, tls) = (holding.clone(), tls.clone());
                     tokio::spawn(async move {
                         match tls {
-                            None => holding.converse(stream, Peer { address, tls: false }).await,
+                            None => holding.converse(stream, Peer::new(address, false)).await,
                             Some(acceptor) => holding.secure(stream, address, acceptor).await,
                         }
                         drop(place);
@@ -222,7 +231,7 @@ impl Holding {
             greeted = tokio::time::timeout(self.head_timeout, greeting) => greeted,
         };
         match greeted {
-            Ok(Some(Ok(stream))) => self.converse(stream, Peer { address, tls: true }).await,
+            Ok(Some(Ok(stream))) => self.converse(stream, Peer::new(address, true)).await,
             Ok(Some(Err(stream))) => {
                 let service = service_fn(|request: Request<Incoming>| async move {
                     Ok::<_, Infallible>(plain::answer(&request))

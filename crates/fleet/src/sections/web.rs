@@ -70,6 +70,7 @@ fn trusted_header(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Opti
     section.must_have("proxies");
     let name = section.text(report, "name", values::header);
     let groups = section.text(report, "groups", values::header);
+    let client = section.text(report, "client", values::header);
     let proxies = section.texts(report, "proxies", values::ip);
     if proxies.as_ref().is_some_and(Vec::is_empty) {
         let span = section.key_span("proxies").unwrap_or_else(|| section.span().clone());
@@ -85,6 +86,7 @@ fn trusted_header(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Opti
     Some(TrustedHeader {
         name: name?.value,
         groups: groups.map(|groups| groups.value),
+        client: client.map(|client| client.value),
         proxies: plain(proxies),
     })
 }

@@ -39,7 +39,7 @@ impl Identity {
     pub(crate) async fn attempt(&self, attempt: Attempt<'_>) -> Attempted {
         let Some(file) = &self.passwords else { return Attempted::NoPasswords };
         let typed: String = attempt.name.chars().take(64).collect();
-        let prefix = Prefix::of(attempt.peer.address.ip());
+        let prefix = Prefix::of(attempt.peer.client);
         let (now, tls) = (attempt.now, attempt.peer.tls);
         let known = self.sessions.device(attempt.headers, &typed, now, tls);
         // Whoever ends a person's sessions means the browsers that are known for them too.
@@ -69,9 +69,10 @@ impl Identity {
             Some(stamp) if passes => {
                 self.throttle.succeeded(&lane, &typed, prefix);
                 self.hashing.welcome(prefix);
-                let (claim, session) = self.sessions.begin(&typed, stamp, now, tls);
+                let began = self.ended.floor(&typed, now);
+                let (claim, session) = self.sessions.begin((&typed, stamp), began, now, tls);
                 self.register.seen(entry(&claim, attempt.headers, attempt.peer, now));
-                let device = self.sessions.mark_device(attempt.headers, &typed, now, tls);
+                let device = self.sessions.mark_device(attempt.headers, &typed, began, now, tls);
                 Attempted::In { cookies: [session, device] }
             }
             _ => Attempted::Wrong,

@@ -41,6 +41,7 @@ use passwords::Passwords;
 use refusals::Refusals;
 use register::Register;
 use sessions::{Claim, Sessions};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::Throttle;
@@ -163,6 +164,12 @@ impl Identity {
         Some(Visitor { actor: Actor::Human(name), way: Way::Header, role, csrf, session: None })
     }
 
+    /// Who is at the far end of a proxy, where it is listed and says so.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: Peer) -> IpAddr {
+        let proxy = self.proxy.as_ref();
+        proxy.and_then(|proxy| proxy.client_in(headers, peer.address.ip())).unwrap_or(peer.client)
+    }
+
     async fn claim(&self, headers: &HeaderMap, peer: Peer, now: Timestamp) -> Option<Claim> {
         let cookie = cookie_value(headers, self.sessions.cookie_name(peer.tls))?;
         let claim = self.sessions.read(cookie, now)?;
@@ -228,7 +235,7 @@ fn entry(claim: &Claim, headers: &HeaderMap, peer: Peer, now: Timestamp) -> Sess
         began: claim.began,
         expires: claim.expires,
         seen: now,
-        from: peer.address.ip().to_canonical().to_string(),
+        from: peer.client.to_canonical().to_string(),
         browser: browser.to_owned(),
         stamp: URL_SAFE_NO_PAD.encode(claim.stamp),
     }

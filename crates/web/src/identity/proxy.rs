@@ -1,14 +1,15 @@
 //! The trusted header: a name that the single sign-on in front has found out, believed only when the request comes
-//! from the socket address of a listed proxy. Other headers that claim an address are never looked at.
+//! from the socket address of a listed proxy. Beside it the proxy may list groups, and tell whom it talks to.
 
 use axum::http::{HeaderMap, HeaderName};
 use breakglass_fleet::TrustedHeader;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Which header, from whom.
 pub(super) struct TrustedProxies {
     header: Option<HeaderName>,
     groups: Option<HeaderName>,
+    client: Option<HeaderName>,
     proxies: Vec<IpAddr>,
 }
 
@@ -25,7 +26,8 @@ impl TrustedProxies {
             );
         }
         let groups = config.groups.as_ref().and_then(|name| name.parse().ok());
-        Self { header, groups, proxies: config.proxies.iter().map(IpAddr::to_canonical).collect() }
+        let client = config.client.as_ref().and_then(|name| name.parse().ok());
+        Self { header, groups, client, proxies: config.proxies.iter().map(IpAddr::to_canonical).collect() }
     }
 
     /// The name, where one proxy that is listed gave exactly one.
@@ -39,6 +41,17 @@ impl TrustedProxies {
         let name = value.to_str().ok()?.trim();
         // Two headers of that name mean that the proxy let the client's own one through: neither is believed.
         (more.is_none() && super::is_name(name)).then(|| name.to_owned())
+    }
+
+    /// Whom the proxy talks to: the last entry of the last such header is its own word, those before may be anybody's.
+    pub(super) fn client_in(&self, headers: &HeaderMap, peer: IpAddr) -> Option<IpAddr> {
+        let value = headers.get_all(self.client.as_ref()?).iter().next_back()?;
+        if !self.proxies.contains(&peer.to_canonical()) {
+            return None;
+        }
+        let last = value.to_str().ok()?.rsplit(',').next()?.trim();
+        let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
+        last.parse().ok().or_else(with_port)
     }
 
     /// The groups that the proxy lists beside a name, with commas or bars between them. Call it for a request whose

@@ -104,7 +104,7 @@ pub fn sessions(state: &Path, now: Timestamp) -> Result<Vec<SessionEntry>, Sessi
 /// When it cannot be written down.
 pub fn end_session(state: &Path, entry: &SessionEntry) -> Result<(), SessionsError> {
     let end = End::Session { id: entry.id.clone(), until: entry.expires.unix_millis() };
-    ended::append(state, &[end]).map_err(|source| SessionsError::write(state, source))
+    append(state, end)
 }
 
 /// Ends all sessions of a person that began before now; a running server hears of it within a second.
@@ -113,5 +113,11 @@ pub fn end_session(state: &Path, entry: &SessionEntry) -> Result<(), SessionsErr
 /// When it cannot be written down.
 pub fn end_sessions_of(state: &Path, name: &str, now: Timestamp) -> Result<(), SessionsError> {
     let end = End::Person { name: name.to_owned(), before: now.unix_millis() + 1 };
-    ended::append(state, &[end]).map_err(|source| SessionsError::write(state, source))
+    append(state, end)
+}
+
+/// A state directory that is not there is made by the server alone: made by whoever types, it would belong to them.
+fn append(state: &Path, end: End) -> Result<(), SessionsError> {
+    let there = std::fs::metadata(state).map(drop);
+    there.and_then(|()| ended::append(state, &[end])).map_err(|source| SessionsError::write(state, source))
 }

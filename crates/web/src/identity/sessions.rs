@@ -86,18 +86,24 @@ impl Sessions {
         if self.secure || tls { "__Host-breakglass-device" } else { "breakglass-device" }
     }
 
-    /// A session that begins now, and its `Set-Cookie`.
-    pub(super) fn begin(&self, name: &str, stamp: Stamp, now: Timestamp, tls: bool) -> (Claim, String) {
+    /// A session that is over in so many hours from now, and its `Set-Cookie`. `began`: when it is said to have begun.
+    pub(super) fn begin(
+        &self,
+        (name, stamp): (&str, Stamp),
+        began: Timestamp,
+        now: Timestamp,
+        tls: bool,
+    ) -> (Claim, String) {
         let seconds = u64::from(self.hours) * 3600;
         let expires = now.plus_millis(seconds * 1000);
         let nonce: [u8; 16] = rand::random();
         let id = URL_SAFE_NO_PAD.encode(nonce);
         let (name64, stamp64) = (URL_SAFE_NO_PAD.encode(name), URL_SAFE_NO_PAD.encode(stamp));
-        let (from, until) = (now.unix_millis(), expires.unix_millis());
+        let (from, until) = (began.unix_millis(), expires.unix_millis());
         let body = format!("2.{name64}.{stamp64}.{from}.{until}.{id}");
         let mac = self.mac("session", &body);
         let cookie = self.set_cookie(self.cookie_name(tls), &format!("{body}.{mac}"), seconds, tls);
-        (Claim { id, name: name.to_owned(), stamp, began: now, expires }, cookie)
+        (Claim { id, name: name.to_owned(), stamp, began, expires }, cookie)
     }
 
     /// What a cookie's value says, where it is ours, whole and in time.
@@ -125,13 +131,20 @@ impl Sessions {
 
     /// `Set-Cookie` that marks this browser as one from which the name has logged in. A browser that has a mark for it
     /// keeps its lane.
-    pub(super) fn mark_device(&self, headers: &HeaderMap, name: &str, now: Timestamp, tls: bool) -> String {
+    pub(super) fn mark_device(
+        &self,
+        headers: &HeaderMap,
+        name: &str,
+        began: Timestamp,
+        now: Timestamp,
+        tls: bool,
+    ) -> String {
         let mark = match self.device(headers, name, now, tls) {
             Some(known) => known.mark,
             None => URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>()),
         };
         let until = now.plus_millis(DEVICE_DAYS * DAY_MILLIS).unix_millis();
-        let body = format!("{}.{}.{until}.{mark}", URL_SAFE_NO_PAD.encode(name), now.unix_millis());
+        let body = format!("{}.{}.{until}.{mark}", URL_SAFE_NO_PAD.encode(name), began.unix_millis());
         let mac = self.mac("device", &body);
         let value = format!("{body}.{mac}");
         self.set_cookie(self.device_cookie_name(tls), &value, DEVICE_DAYS * DAY_MILLIS / 1000, tls)
@@ -244,7 +257,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions::open(dir.path(), 8, true);
         let now = Timestamp::from_unix_millis(1_000_000);
-        let (claim, set) = sessions.begin("mara", [7; 8], now, false);
+        let (claim, set) = sessions.begin(("mara", [7; 8]), now, now, false);
         for part in ["__Host-breakglass=", "; HttpOnly", "; SameSite=Strict", "; Secure", "; Path=/"] {
             assert!(set.contains(part), "{set}");
         }
@@ -271,8 +284,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions::open(dir.path(), 8, false);
         let now = Timestamp::from_unix_millis(0);
-        let (_, plain) = sessions.begin("mara", [0; 8], now, false);
-        let (_, secure) = sessions.begin("mara", [0; 8], now, true);
+        let (_, plain) = sessions.begin(("mara", [0; 8]), now, now, false);
+        let (_, secure) = sessions.begin(("mara", [0; 8]), now, now, true);
         assert!(plain.starts_with("breakglass=") && !plain.contains("Secure"), "{plain}");
         assert!(secure.starts_with("__Host-breakglass=") && secure.contains("; Secure"), "{secure}");
     }
@@ -282,7 +295,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions::open(dir.path(), 8, false);
         let now = Timestamp::from_unix_millis(0);
-        let device = value(&sessions.mark_device(&HeaderMap::new(), "mara", now, false)).to_owned();
+        let device = value(&sessions.mark_device(&HeaderMap::new(), "mara", now, now, false)).to_owned();
         let headers = with_cookie("breakglass-device", &device);
         let known = sessions.device(&headers, "mara", now, false).unwrap();
         assert!(sessions.device(&headers, "ole", now, false).is_none());
@@ -291,7 +304,7 @@ mod tests {
         assert_eq!(sessions.read(&device, now), None, "it is no session");
         let as_session = with_cookie("breakglass", &device);
         assert!(sessions.device(&as_session, "mara", now, false).is_none());
-        let renewed = value(&sessions.mark_device(&headers, "mara", now, false)).to_owned();
+        let renewed = value(&sessions.mark_device(&headers, "mara", now, now, false)).to_owned();
         let renewed = sessions.device(&with_cookie("breakglass-device", &renewed), "mara", now, false);
         assert_eq!(renewed.unwrap().mark, known.mark, "a browser keeps its lane");
     }

@@ -73,6 +73,7 @@ pub(crate) const ROLE_TOKENS: [(&str, &str); 3] = [
 ];
 pub(crate) const HEADER: &str = "x-remote-user";
 pub(crate) const GROUPS: &str = "x-remote-groups";
+pub(crate) const CLIENT: &str = "x-forwarded-for";
 /// The listed proxy; everything else comes from 127.0.0.1.
 pub(crate) const PROXY: &str = "127.0.0.2";
 
@@ -129,6 +130,7 @@ impl Server {
         config.trusted_header = Some(TrustedHeader {
             name: HEADER.to_owned(),
             groups: Some(GROUPS.to_owned()),
+            client: Some(CLIENT.to_owned()),
             proxies: vec![PROXY.parse().unwrap()],
         });
         config.state_dir = dir.path().join("state");
