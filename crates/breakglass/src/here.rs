@@ -1,5 +1,6 @@
 //! A desk without a server: the keys in a keyholder of our own, the doors straight, what happens into a spool.
 
+use crate::disk_probe;
 use crate::edge::now;
 use crate::spooling::Spooling;
 use anyhow::Context as _;
@@ -11,11 +12,15 @@ use breakglass_recovery::Desk;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The file of trusted host keys, in the state directory.
 pub(crate) const HOST_KEYS: &str = "host-keys";
 /// An ssh-agent that holds the keys instead of one of ours, such as a hardware token's.
 const AGENT: &str = "BREAKGLASS_AGENT";
+
+/// How long the disk of the state directory may take to answer before a command goes on without it.
+pub(crate) const DISK: Duration = Duration::from_secs(2);
 
 /// A desk, and the copying of what happens on it.
 pub(crate) struct Here {
@@ -37,15 +42,33 @@ impl Here {
             eprintln!("breakglass: key {}: {}", problem.key, problem.reason);
         }
         let own = own_state();
-        let writable = is_writable(&fleet.state);
-        let state = if writable { Some(fleet.state.clone()) } else { own.clone() };
+        let state = match disk_probe::takes_writes(&fleet.state, DISK) {
+            Some(true) => Some(fleet.state.clone()),
+            answer => {
+                let own = own.filter(|own| disk_probe::takes_writes(own, DISK) == Some(true));
+                if answer.is_none() {
+                    let place = own.as_ref().map_or_else(
+                        || "nothing but the guards records what you do now".to_owned(),
+                        |own| {
+                            format!(
+                                "what you do now is recorded in {}; copy it there for the server later",
+                                own.join("spool").display()
+                            )
+                        },
+                    );
+                    eprintln!("breakglass: the disk of {} does not answer; {place}", fleet.state.display());
+                }
+                own
+            }
+        };
+        let writable = state.as_ref() == Some(&fleet.state);
         let known = fleet.state.join(HOST_KEYS);
         let host_keys = match &state {
             // What the server has pinned is known here too; a first key that only we saw goes to our own file.
-            Some(state) if writable || std::fs::File::open(&known).is_err() => state.join(HOST_KEYS),
+            Some(state) if writable || !is_readable(&known) => state.join(HOST_KEYS),
             _ => known,
         };
-        let host_keys = HostKeys::open(&host_keys)?;
+        let host_keys = HostKeys::open_within(&host_keys, DISK)?;
         let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
         let dir = state.clone().unwrap_or_else(std::env::temp_dir).join("spool");
         let spool = state.is_some().then(|| Spool::open(&dir, now)).transpose().unwrap_or_else(|error| {
@@ -102,11 +125,19 @@ fn own_state() -> Option<PathBuf> {
     Some(xdg.or(home)?.join("breakglass"))
 }
 
-/// Whether a file can be made there now.
-fn is_writable(dir: &Path) -> bool {
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    let made = std::fs::create_dir_all(dir).and_then(|()| std::fs::File::create(&probe));
-    made.and_then(|_| std::fs::remove_file(&probe)).is_ok()
+/// Does something that a hung disk may hold up, on a thread of its own; `None` where it takes too long. The thread is left behind.
+pub(crate) fn in_time<T: Send + 'static>(
+    deadline: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let started = std::thread::Builder::new().name("disk".to_owned()).spawn(move || tell.send(work()));
+    started.ok().and_then(|_thread| told.recv_timeout(deadline).ok())
+}
+
+fn is_readable(file: &Path) -> bool {
+    let file = file.to_owned();
+    in_time(DISK, move || std::fs::File::open(file).is_ok()) == Some(true)
 }
 
 /// Who sits here: the account and the machine.
@@ -117,9 +148,13 @@ pub(crate) fn actor() -> Actor {
     Actor::Cli(format!("{}@{}", account.as_deref().unwrap_or("someone"), machine.trim()))
 }
 
-/// A runtime for one command.
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()
+/// Runs one command, and does not wait for a thread of it that hangs with a disk.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(8).build()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
 /// The target, or an error that names those there are.

@@ -3,10 +3,12 @@
 
 mod colour;
 mod commands;
+mod disk_probe;
 mod edge;
 mod engines;
 mod fleet_file;
 mod here;
+mod server;
 mod spooling;
 mod story;
 
@@ -39,5 +41,6 @@ fn main() -> ExitCode {
         Command::Keyholder(keyholder) => keyholder.run(&fleet),
         Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),
+        Command::DiskProbe { dir } => return disk_probe::run(&dir),
     })
 }

@@ -16,7 +16,7 @@ use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -43,6 +43,32 @@ struct State {
     unsaved: HashSet<String>,
     shown: HashMap<String, Shown>,
     keeping: Keeping,
+    /// Whether the file has been read since the start.
+    was_read: bool,
+}
+
+impl State {
+    /// The file was read at last. What it says outranks what was believed on first contact meanwhile; a host that showed
+    /// another key than the pinned one is closed from now on. Gives the components whose first contact was wrong.
+    fn recall(&mut self, pins: HashMap<String, Pin>) -> Vec<String> {
+        self.was_read = true;
+        let mut wrong = Vec::new();
+        for (name, pin) in pins {
+            if self.pins.get(&name).is_some_and(|ours| ours.accepted || *ours == pin) {
+                continue;
+            }
+            if let (Some(shown), Some(pinned)) = (self.shown.get_mut(&name), &pin.key)
+                && shown.key.key_data() != pinned.key_data()
+                && self.pins.contains_key(&name)
+            {
+                shown.refused = Some((judge::fingerprint(pinned), judge::fingerprint(&shown.key)));
+                wrong.push(name.clone());
+            }
+            self.unsaved.remove(&name);
+            self.pins.insert(name, pin);
+        }
+        wrong
+    }
 }
 
 /// What a host showed when it was last looked at.
@@ -141,16 +167,51 @@ impl HostKeys {
     pub fn open(path: &Path) -> Result<Self, HostKeysError> {
         let text = keeper::read(path)
             .map_err(|source| HostKeysError::Unreadable { path: path.to_owned(), source })?;
+        let (keys, _first) = Self::start(path, Some(text))?;
+        Ok(keys)
+    }
+
+    /// As [`Self::open`], and waits for the disk at most so long. Where it does not answer, hosts are judged by the fleet file alone
+    /// until it does, [`Self::keeping`] says so, and a key that was believed meanwhile and is not the pinned one closes its doors then.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_within(path: &Path, deadline: Duration) -> Result<Self, HostKeysError> {
+        let (keys, first) = Self::start(path, None)?;
+        match first.recv_timeout(deadline) {
+            Ok(Ok(())) => Ok(keys),
+            Ok(Err(source)) => Err(HostKeysError::Unreadable { path: path.to_owned(), source }),
+            Err(_silent) => {
+                let why = format!(
+                    "{}: the disk did not answer in {deadline:?}; pinned keys are not known until it does, and a host is believed \
+                     as if it were new unless the fleet file names its key",
+                    path.display()
+                );
+                tracing::error!(%why, "host keys cannot be read");
+                let mut state = lock(&keys.shared.state);
+                // It may have answered in this very moment.
+                if !state.was_read {
+                    state.keeping = Keeping::MemoryOnly { why, components: Vec::new() };
+                }
+                drop(state);
+                Ok(keys)
+            }
+        }
+    }
+
+    fn start(path: &Path, text: Option<String>) -> Result<(Self, Receiver<io::Result<()>>), HostKeysError> {
         let state = State {
-            pins: file::parse(&text),
+            pins: text.as_deref().map(file::parse).unwrap_or_default(),
+            was_read: text.is_some(),
             unsaved: HashSet::new(),
             shown: HashMap::new(),
             keeping: Keeping::Kept,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
-        let orders =
+        let (orders, first) =
             keeper::start(path.to_owned(), &shared).map_err(|source| HostKeysError::Thread { source })?;
-        Ok(Self { shared, orders })
+        Ok((Self { shared, orders }, first))
     }
 
     /// Pins the key that the component showed last, as a person's decision: it is trusted from now on whatever the
@@ -300,5 +361,47 @@ impl HostKeys {
         if self.orders.send(Order::Reload(reply)).is_ok() {
             let _ = tokio::time::timeout(wait, answer).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAVwiEUehtd6W7H5aJTShDxsehscl8y/Di6S3HFgAcwk";
+
+    fn pin(key: &str, accepted: bool) -> Pin {
+        Pin { key: PublicKey::from_openssh(key).ok(), accepted }
+    }
+
+    #[test]
+    fn what_was_believed_while_the_file_could_not_be_read_gives_way_to_what_it_says() {
+        let shown = |key: &str| Shown { key: PublicKey::from_openssh(key).unwrap(), refused: None };
+        let named = |names: &[(&str, &str, bool)]| -> HashMap<String, Pin> {
+            names.iter().map(|(name, key, accepted)| ((*name).to_owned(), pin(key, *accepted))).collect()
+        };
+        let mut state = State {
+            pins: named(&[("same", KEY, false), ("wrong", OTHER, false), ("accepted", OTHER, true)]),
+            unsaved: ["same", "wrong", "accepted"].map(str::to_owned).into(),
+            shown: [("same", KEY), ("wrong", OTHER), ("accepted", OTHER)]
+                .map(|(name, key)| (name.to_owned(), shown(key)))
+                .into(),
+            keeping: Keeping::Kept,
+            was_read: false,
+        };
+        let file = named(&[
+            ("same", KEY, false),
+            ("wrong", KEY, false),
+            ("accepted", KEY, false),
+            ("new", KEY, true),
+        ]);
+        assert_eq!(state.recall(file), ["wrong"]);
+        assert!(state.was_read && !state.unsaved.contains("wrong"));
+        assert!(state.shown["wrong"].refused.is_some(), "its doors close");
+        assert!(state.shown["same"].refused.is_none() && state.shown["accepted"].refused.is_none());
+        assert_eq!(state.pins["wrong"], pin(KEY, false), "the file is not written over");
+        assert_eq!(state.pins["accepted"], pin(OTHER, true), "a person's decision is newer");
+        assert_eq!(state.pins["new"], pin(KEY, true));
     }
 }

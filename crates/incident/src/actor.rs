@@ -1,5 +1,6 @@
 //! Who did it.
 
+use breakglass_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,6 +18,8 @@ pub enum Actor {
     Guard(String),
     /// An agent in a turn that somebody started.
     Agent(AgentActor),
+    /// Somebody at the command line while no server took it: told by a line of a spool, taken in later.
+    Spool(SpoolActor),
     /// The watch.
     Watch,
     /// The server itself.
@@ -34,6 +37,17 @@ pub struct AgentActor {
     pub asked_by: String,
 }
 
+/// Who did it as a spool tells it, and which line tells it. The event's own time is the spool's, not that of the taking in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SpoolActor {
+    /// Whom the line names.
+    pub by: Box<Actor>,
+    /// Number and hash of the line, `SEQ:HASH`: the head of the spool's chain as it stood then.
+    pub line: String,
+    /// When it was taken in.
+    pub taken_in: Timestamp,
+}
+
 impl Actor {
     /// Whether it is a person, who alone may allow what an agent asks for.
     #[must_use]
@@ -49,6 +63,7 @@ impl fmt::Display for Actor {
             Self::Token(name) => write!(f, "token {name}"),
             Self::Guard(door) => write!(f, "guard of {door}"),
             Self::Agent(agent) => write!(f, "agent {} for {}", agent.engine, agent.asked_by),
+            Self::Spool(spool) => write!(f, "{} (taken in late)", spool.by),
             Self::Watch => f.write_str("watch"),
             Self::Server => f.write_str("breakglass"),
         }

@@ -298,12 +298,23 @@ pub enum EventBody {
     Gap {
         /// How many events were not kept.
         missing: u64,
+        /// How many numbers before this one no event ever had here: the server gave numbers of its own while it could not read
+        /// how far the chain had come, or the chain begins anew.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        skipped: u64,
         /// From when.
         from: Timestamp,
         /// Until when.
         until: Timestamp,
         /// Why.
         reason: String,
+    },
+    /// A spool of the command line was not taken in: it was edited, or holds what no command line writes.
+    SpoolSetAside {
+        /// Where it lies now. Nothing of it was deleted.
+        path: String,
+        /// What is wrong with it, in a sentence fragment.
+        why: String,
     },
     /// Somebody took the body of an event out of the journal, a secret that had slipped in, say. Its place, time, actor, kind and
     /// digest stay, so the chain still holds.
@@ -354,11 +365,17 @@ impl EventBody {
             Self::HostKeyChanged { .. } => "host-key-changed",
             Self::HostKeyAccepted { .. } => "host-key-accepted",
             Self::Gap { .. } => "gap",
+            Self::SpoolSetAside { .. } => "spool-set-aside",
             Self::Erased { .. } => "erased",
             Self::Removed { .. } => "removed",
             Self::Turn(event) => event.kind(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One part of forensics in the journal.

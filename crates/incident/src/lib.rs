@@ -14,7 +14,7 @@ mod turns;
 mod view;
 mod words;
 
-pub use actor::{Actor, AgentActor};
+pub use actor::{Actor, AgentActor, SpoolActor};
 pub use event::{
     ArtifactRef, CallId, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
     TurnId,

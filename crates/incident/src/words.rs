@@ -197,8 +197,13 @@ fn tell(body: &EventBody) -> Option<Told> {
         EventBody::HostKeyAccepted { host, fingerprint } => {
             Told::new(Did, "host key", format!("Accepted the new key of {host}, {fingerprint}."))
         }
-        EventBody::Gap { missing, from, until, reason } => {
+        EventBody::Gap { missing, skipped, from, until, reason } => {
             let kept = match missing {
+                0 if *skipped > 0 => {
+                    format!(
+                        "{skipped} numbers before this one belong to no event of this chain; none is lost of what came since"
+                    )
+                }
                 0 => "what happened meanwhile was held in memory and written late".to_owned(),
                 1 => "1 event is missing here".to_owned(),
                 n => format!("{n} events are missing here"),
@@ -213,6 +218,13 @@ fn tell(body: &EventBody) -> Option<Told> {
             } else {
                 Health::Down
             })
+        }
+        EventBody::SpoolSetAside { path, why } => {
+            Told::new(Note, "spool", format!("A spool of the command line was not taken in: {why}."))
+                .and(format!(
+                    "It lies in {path}; nothing of it was deleted. Look at it before you believe it."
+                ))
+                .health(Health::Degraded)
         }
         EventBody::Erased { which, was, why } => Told::new(
             Did,

@@ -1,7 +1,8 @@
 //! Reading the database: frames, events, the list of incidents. Also for the command line, beside a running server or without one.
 
 use crate::encode::{json, parse_event, push_event, removed};
-use crate::store::{open_to_read, signed};
+use crate::reading::open_to_read;
+use crate::store::signed;
 use crate::{Frame, OpenError};
 use breakglass_incident::{Event, EventBody, IncidentId, Seq};
 use breakglass_protocol::Timestamp;

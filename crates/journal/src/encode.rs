@@ -1,5 +1,6 @@
 //! The bytes of an event: what the database holds in columns, what a client gets as one JSON object, and what the chain hashes.
 
+use crate::intake::SpoolLine;
 use breakglass_chain::{Hash, digest, link};
 use breakglass_incident::{Actor, Event, EventBody, IncidentId, Seq};
 use breakglass_protocol::Timestamp;
@@ -16,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) body_digest: Hash,
     /// The event whose body goes when this one is written.
     pub(crate) erases: Option<Seq>,
+    /// The line of a spool that tells it.
+    pub(crate) taken: Option<SpoolLine>,
 }
 
 /// An event before it has its place: the costly part of encoding, done outside any lock.
@@ -26,13 +29,14 @@ pub(crate) struct Draft {
     body_json: String,
     body_digest: Hash,
     pub(crate) erases: Option<Seq>,
+    pub(crate) taken: Option<SpoolLine>,
 }
 
 impl Draft {
     pub(crate) fn new(actor: Actor, body: EventBody) -> Self {
         let body_json = json(&body);
         let body_digest = digest(body_json.as_bytes());
-        Self { actor_json: json(&actor), actor, body, body_json, body_digest, erases: None }
+        Self { actor_json: json(&actor), actor, body, body_json, body_digest, erases: None, taken: None }
     }
 
     pub(crate) fn place(self, seq: Seq, incident: Option<IncidentId>, at: Timestamp) -> Entry {
@@ -42,6 +46,7 @@ impl Draft {
             body: self.body_json,
             body_digest: self.body_digest,
             erases: self.erases,
+            taken: self.taken,
             event: Arc::new(Event { seq, incident, at, actor: self.actor, body: self.body }),
         }
     }

@@ -5,14 +5,12 @@ use crate::artifacts::Artifacts;
 use crate::encode::Draft;
 use crate::queue::{Place, Taken};
 use crate::shared::Shared;
-use crate::store::{Store, signed};
-use crate::{ArtifactError, Frame, Head, IncidentSummary, Limits, OpenError, Tail, writer};
+use crate::store::signed;
+use crate::{ArtifactError, EraseError, Frame, Head, IncidentSummary, Keeping, Kept, Tail, Wanted};
+use breakglass_chain::Hash;
 use breakglass_incident::{Actor, ArtifactRef, Event, EventBody, IncidentId, Seq, View};
-use breakglass_protocol::Timestamp;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -20,115 +18,18 @@ use tokio::time::timeout;
 /// How many events are read and parsed at a time.
 const PAGE: usize = 256;
 
-/// Whether an event is durable. Whoever tells a person that something is recorded looks at this first; whoever only goes on
-/// with a rescue need not: the journal itself shows what it does not keep.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Kept {
-    /// It is synced to the disk.
-    Durable(Event),
-    /// It is not, and the rescue goes on: it was shown live and is tried again.
-    NotKept {
-        /// The event. Its number is its own for as long as this server runs.
-        event: Event,
-        /// Why, in a sentence fragment.
-        why: String,
-    },
-}
-
-impl Kept {
-    /// The event, durable or not.
-    #[must_use]
-    pub const fn event(&self) -> &Event {
-        match self {
-            Self::Durable(event) | Self::NotKept { event, .. } => event,
-        }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn seq(&self) -> Seq {
-        self.event().seq
-    }
-
-    /// Whether it is durable.
-    #[must_use]
-    pub const fn is_durable(&self) -> bool {
-        matches!(self, Self::Durable(_))
-    }
-}
-
-/// Whether the journal keeps what happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keeping {
-    /// It does.
-    Ok,
-    /// It does not; the page shows it in red.
-    NotKeeping {
-        /// Since when.
-        since: Timestamp,
-        /// Why, in a sentence fragment.
-        why: String,
-        /// How many events were not kept so far. Those that fit into memory are written when the disk is back.
-        missing: u64,
-    },
-}
-
-/// Which events to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
-    /// Only those of one incident.
-    pub incident: Option<IncidentId>,
-    /// Only those after this number; `Seq(0)` for all.
-    pub after: Seq,
-    /// At most so many.
-    pub limit: usize,
-}
-
-impl Wanted {
-    /// All events of one incident.
-    #[must_use]
-    pub const fn incident(id: IncidentId) -> Self {
-        Self { incident: Some(id), after: Seq(0), limit: usize::MAX }
-    }
-}
-
-/// Why a body was not erased.
-#[derive(Debug, thiserror::Error)]
-pub enum EraseError {
-    /// There is no such event.
-    #[error("there is no event {seq} in the journal; nothing was erased")]
-    NoSuchEvent {
-        /// The number.
-        seq: Seq,
-    },
-    /// The event is one that the chain's own account rests on.
-    #[error("event {seq} is of the kind {kind}, which the chain's own account rests on; nothing was erased")]
-    Needed {
-        /// The number.
-        seq: Seq,
-        /// Its kind.
-        kind: String,
-    },
-    /// The disk did not take it.
-    #[error(
-        "the disk did not take the erasure ({why}); the content is still there; try again when the journal keeps events"
-    )]
-    NotKept {
-        /// Why.
-        why: String,
-    },
-}
-
 /// The journal. Clones share it; it closes when the last is gone.
 #[derive(Clone)]
 pub struct Journal {
-    handle: Arc<Handle>,
+    pub(crate) handle: Arc<Handle>,
 }
 
-struct Handle {
-    shared: Arc<Shared>,
-    artifacts: Artifacts,
-    ended_in_order: Option<bool>,
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) ended_in_order: Option<bool>,
+    /// Up to which line each spool has been put in line for the disk.
+    pub(crate) intake: tokio::sync::Mutex<BTreeMap<Hash, u64>>,
 }
 
 impl Drop for Handle {
@@ -150,54 +51,6 @@ fn close(shared: &Shared) {
 }
 
 impl Journal {
-    /// Opens the journal in a directory, which is made if need be, and takes its lock.
-    ///
-    /// # Errors
-    /// Where it cannot be written by this process; nothing was changed then.
-    pub fn open(dir: &Path, clock: fn() -> Timestamp) -> Result<Self, OpenError> {
-        Self::open_with(dir, clock, Limits::default())
-    }
-
-    /// [`Journal::open`] with other bounds.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn open_with(dir: &Path, clock: fn() -> Timestamp, limits: Limits) -> Result<Self, OpenError> {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
-        let (store, standing) = Store::open(dir)?;
-        let artifacts = Artifacts::open(dir, limits);
-        let shared =
-            Arc::new(Shared::new(dir.to_owned(), clock, limits, standing.tip, standing.newest_incident));
-        let for_writer = Arc::clone(&shared);
-        let started = std::thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer::run(&for_writer, store));
-        started.map_err(|source| OpenError::Directory { path: dir.to_owned(), source })?;
-        let ended_in_order = standing.ended_in_order;
-        Ok(Self { handle: Arc::new(Handle { shared, artifacts, ended_in_order }) })
-    }
-
-    /// A journal in memory only, for a server whose journal could not be opened: everything goes on, events are shown live and held
-    /// up to the bound, [`Journal::keeping`] says that nothing is kept. It stays so until the server is started again.
-    #[must_use]
-    pub fn open_degraded(dir: &Path, clock: fn() -> Timestamp, why: &OpenError) -> Self {
-        Self::degraded_with(dir, clock, why, Limits::default())
-    }
-
-    /// [`Journal::open_degraded`] with other bounds.
-    #[must_use]
-    pub fn degraded_with(dir: &Path, clock: fn() -> Timestamp, why: &OpenError, limits: Limits) -> Self {
-        let shared = Arc::new(Shared::new(dir.to_owned(), clock, limits, Head::EMPTY, 0));
-        {
-            let mut queue = shared.queue();
-            queue.has_writer = false;
-            queue.give_up(&why.to_string(), clock());
-        }
-        let artifacts = Artifacts::open(dir, limits);
-        Self { handle: Arc::new(Handle { shared, artifacts, ended_in_order: None }) }
-    }
-
     /// Appends an event and waits until it is durable, at most [`Limits::append_deadline`]; not at all while the disk is known
     /// not to answer. It is in line once this was polled, so dropping the future does not take it back.
     pub async fn append(&self, incident: Option<IncidentId>, actor: Actor, body: EventBody) -> Kept {
@@ -311,9 +164,8 @@ impl Journal {
     pub async fn tail(&self, count: usize) -> Vec<Event> {
         let shared = &self.handle.shared;
         let held = shared.queue().held(None, Seq(0));
-        let read = shared.readers.read(move |connection| tail(connection, count)).await;
-        let mut newest = read.unwrap_or_else(|why| {
-            shared.note_read_trouble(why);
+        let read = shared.read(move |connection| tail(connection, count)).await;
+        let mut newest = read.unwrap_or_else(|_noted| {
             shared
                 .ring()
                 .history(None, Seq(0))
@@ -331,13 +183,7 @@ impl Journal {
         let shared = &self.handle.shared;
         let held: Vec<Event> =
             shared.queue().held(None, Seq(0)).iter().map(|entry| (*entry.event).clone()).collect();
-        let mut list = match shared.readers.read(incidents).await {
-            Ok(list) => list,
-            Err(why) => {
-                shared.note_read_trouble(why);
-                Vec::new()
-            }
-        };
+        let mut list = shared.read(incidents).await.unwrap_or_default();
         for event in held {
             let Some(id) = event.incident else { continue };
             match (list.iter_mut().find(|known| known.id == id), &event.body) {
@@ -359,6 +205,52 @@ impl Journal {
     #[must_use]
     pub fn head(&self) -> Head {
         *self.handle.shared.head()
+    }
+
+    /// The newest number that was given to an event, durable or held in memory: what a page that is made now has seen.
+    #[must_use]
+    pub fn newest(&self) -> Seq {
+        self.handle.shared.queue().newest()
+    }
+
+    /// The first number that was given since this process opened the journal: what is before it is of earlier runs.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        self.handle.shared.queue().first()
+    }
+
+    /// The number after which the newest `count` durable events of earlier runs come. Numbers may have holes, so it is asked
+    /// and not computed; where the disk does not answer, 0.
+    pub async fn before_newest(&self, count: u64) -> Seq {
+        let (shared, first) = (&self.handle.shared, self.first());
+        let look = move |connection: &rusqlite::Connection| {
+            use rusqlite::OptionalExtension as _;
+            let sql = "SELECT seq FROM events WHERE seq < ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2";
+            let of = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            connection.query_row(sql, [signed(first.0), signed(count)], of).optional()
+        };
+        let found = shared.readers.read(look).await;
+        Seq(found.ok().flatten().map_or(0, i64::unsigned_abs))
+    }
+
+    /// What was set aside because it was damaged, and where it lies, in a sentence fragment.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<String> {
+        self.handle.shared.aside()
+    }
+
+    /// Whether the database is open, so that what earlier runs left can be read and what happens now is written.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self.handle.shared.opened.borrow()
+    }
+
+    /// Waits until the database is open: at once where it is.
+    pub async fn opened(&self) {
+        let mut opened = self.handle.shared.opened.subscribe();
+        if opened.wait_for(|opened| *opened).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Whether the journal keeps what happens.

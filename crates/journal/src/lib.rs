@@ -25,15 +25,21 @@
 //! writes: a second one is refused by a lock. The database is an ordinary SQLite file and can be read beside the running server.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod archive;
 mod artifacts;
+mod aside;
 mod encode;
 mod frame;
+mod head_file;
+mod intake;
 mod journal;
 mod limits;
 mod lock;
+mod opening;
 mod queue;
 mod readers;
+mod reading;
 mod ring;
 mod shared;
 mod spool;
@@ -42,11 +48,14 @@ mod tail;
 mod verify;
 mod writer;
 
+pub use answers::{EraseError, Keeping, Kept, Wanted};
 pub use archive::{Archive, ArchiveError, IncidentSummary};
 pub use artifacts::ArtifactError;
+pub use aside::set_aside_before;
 pub use breakglass_chain::Tip as Head;
 pub use frame::Frame;
-pub use journal::{EraseError, Journal, Keeping, Kept, Wanted};
+pub use intake::{SpoolIntake, TakenIn, set_spool_aside};
+pub use journal::Journal;
 pub use limits::Limits;
 pub use spool::{Spool, SpoolError};
 pub use store::OpenError;

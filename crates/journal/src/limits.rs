@@ -5,6 +5,8 @@ use std::time::Duration;
 /// Bounds of a journal. The defaults suit a server; tests shrink them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// The longest that the start waits for the disk; then it goes on without, and the journal opens when the disk answers.
+    pub open_deadline: Duration,
     /// The longest that an append waits for the disk.
     pub append_deadline: Duration,
     /// The longest that a read waits for the disk before it is answered from memory.
@@ -26,6 +28,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            open_deadline: Duration::from_secs(3),
             append_deadline: Duration::from_secs(2),
             read_deadline: Duration::from_secs(2),
             artifact_deadline: Duration::from_secs(5),

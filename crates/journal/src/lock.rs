@@ -27,7 +27,14 @@ impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Self, LockFailure> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path).map_err(LockFailure::Io)?;
+        // A disk that takes no writes still says who holds the lock.
+        let (mut file, refused) = match options.open(path) {
+            Ok(file) => (file, None),
+            Err(error) => match File::open(path) {
+                Ok(file) => (file, Some(error)),
+                Err(_) => return Err(LockFailure::Io(error)),
+            },
+        };
         let until = Instant::now() + LETTING_GO;
         let taken = loop {
             match file.try_lock() {
@@ -40,9 +47,19 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _unknown = file.take(32).read_to_string(&mut holder);
-                return Err(LockFailure::Held(holder.trim().to_owned()));
+                let holder = holder.trim().to_owned();
+                if is_ending(&holder) {
+                    let why = format!(
+                        "process {holder}, which wrote it, has ended, and the disk has not let go of it yet"
+                    );
+                    return Err(LockFailure::Io(std::io::Error::other(why)));
+                }
+                return Err(LockFailure::Held(holder));
             }
             Err(TryLockError::Error(error)) => return Err(LockFailure::Io(error)),
+        }
+        if let Some(error) = refused {
+            return Err(LockFailure::Io(error));
         }
         // Who holds it is a courtesy to the reader of an error; a full disk may refuse it.
         let _courtesy = file
@@ -51,4 +68,11 @@ impl Lock {
             .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
+}
+
+/// Whether a process is over but for a thread that hangs in the kernel with its disk: it follows no verb any more.
+fn is_ending(process: &str) -> bool {
+    let Ok(pid) = process.parse::<u32>() else { return false };
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }

@@ -1,6 +1,7 @@
 //! What waits for the disk, in order. This is where an event gets its number; see the crate's words on numbers.
 
 use crate::encode::{Draft, Entry};
+use crate::store::{FIRST_INCIDENT_UNREAD, Standing};
 use breakglass_incident::{Actor, Event, EventBody, IncidentId, Seq};
 use breakglass_protocol::Timestamp;
 use std::collections::VecDeque;
@@ -26,6 +27,17 @@ pub(crate) struct Trouble {
     pub(crate) unkept: u64,
 }
 
+/// Why the numbers that were given so far do not follow the chain that was found at last.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the journal could be read at last and ends with event {found}, and this server began to count at {first}: what is held in \
+     memory cannot follow it; note what happened, then start the server again"
+)]
+pub(crate) struct DoesNotFollow {
+    found: u64,
+    first: u64,
+}
+
 struct Dropped {
     count: u64,
     since: Timestamp,
@@ -35,6 +47,13 @@ pub(crate) enum Place {
     Loose,
     In(IncidentId),
     New,
+}
+
+/// An event that happened earlier, and when.
+pub(crate) struct Late {
+    pub(crate) draft: Draft,
+    pub(crate) place: Place,
+    pub(crate) at: Timestamp,
 }
 
 pub(crate) enum Taken {
@@ -47,6 +66,10 @@ pub(crate) enum Taken {
 pub(crate) struct Queue {
     next_seq: u64,
     next_incident: u64,
+    /// The first number that this queue gave; 0 until it is known where to begin.
+    first: u64,
+    /// Whether the gap that stands before everything else has been put in line and not been written yet.
+    leads: bool,
     most: usize,
     waiting: VecDeque<Waiting>,
     dropped: Option<Dropped>,
@@ -57,10 +80,13 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) const fn new(newest: Seq, newest_incident: u64, most: usize) -> Self {
+    /// A queue that does not know yet with which number to begin.
+    pub(crate) const fn new(most: usize) -> Self {
         Self {
-            next_seq: newest.0 + 1,
-            next_incident: newest_incident + 1,
+            next_seq: 0,
+            next_incident: 0,
+            first: 0,
+            leads: false,
             most,
             waiting: VecDeque::new(),
             dropped: None,
@@ -70,18 +96,106 @@ impl Queue {
         }
     }
 
+    /// Where numbers begin is known: the chain was read, or is empty.
+    pub(crate) const fn begin(&mut self, newest: Seq, newest_incident: u64) {
+        self.first = newest.0 + 1;
+        self.next_seq = self.first;
+        self.next_incident = newest_incident + 1;
+    }
+
+    /// Where the chain stands cannot be read: numbers begin far above any that it can have come to, with the milliseconds since
+    /// 1970 (the journal would have to take a thousand events each second, for ever).
+    pub(crate) fn begin_unread(&mut self, at: Timestamp) {
+        let millis = u64::try_from(at.unix_millis()).unwrap_or(0).max(1000 * FIRST_INCIDENT_UNREAD);
+        self.begin(Seq(millis), millis / 1000);
+    }
+
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.first > 0
+    }
+
+    /// The first number that this queue gave.
+    pub(crate) const fn first(&self) -> Seq {
+        Seq(self.first)
+    }
+
+    /// The newest number that this queue gave, or the newest of the chain before it.
+    pub(crate) const fn newest(&self) -> Seq {
+        Seq(self.next_seq.saturating_sub(1))
+    }
+
+    /// The database was opened. Where it does not end right before the first number of this queue, a gap is put before
+    /// everything that waits, and says why.
+    pub(crate) fn stand(&mut self, standing: &Standing, at: Timestamp) -> Result<(), DoesNotFollow> {
+        let tip = standing.tip.seq;
+        let remembered = standing.remembered.map_or(tip, |remembered| remembered.head.seq.max(tip));
+        let is_aside = standing.aside.is_some() || standing.remembered.is_some_and(|it| it.aside && tip == 0);
+        let missing = if is_aside { 0 } else { remembered - tip };
+        if !self.has_begun() {
+            self.begin(Seq(remembered), standing.newest_incident);
+            if remembered == tip && !is_aside {
+                return Ok(());
+            }
+            self.next_seq += 1;
+            let why = self.trouble.as_ref().map(|trouble| trouble.why.clone());
+            self.lead(Seq(remembered + 1), tip, missing, standing, why, at);
+            return Ok(());
+        }
+        if remembered + 1 == self.first && tip == remembered && !is_aside {
+            if self.waiting.is_empty() {
+                // What was not kept before this was nothing; that it could not have been is told.
+                let _nobody_waits = self.committed(0, at);
+            }
+            return Ok(());
+        }
+        let place = self.first.saturating_sub(1);
+        if place <= remembered && !(is_aside && place > 0) {
+            return Err(DoesNotFollow { found: remembered, first: self.first });
+        }
+        self.next_incident = standing.newest_incident + 1;
+        let why = self.trouble.as_ref().map(|trouble| trouble.why.clone());
+        self.lead(Seq(place), tip, missing, standing, why, at);
+        Ok(())
+    }
+
+    /// As [`Self::stand`], after another database was begun while this one was written: what waits comes first in it.
+    pub(crate) fn stand_anew(&mut self, standing: &Standing, at: Timestamp) -> Result<(), DoesNotFollow> {
+        self.first = self.waiting.front().map_or(self.next_seq, |waiting| waiting.entry.event.seq.0);
+        let newest_incident = self.next_incident.saturating_sub(1);
+        self.stand(&Standing { newest_incident, ..standing.clone() }, at)
+    }
+
+    fn lead(
+        &mut self,
+        place: Seq,
+        tip: u64,
+        missing: u64,
+        standing: &Standing,
+        why: Option<String>,
+        at: Timestamp,
+    ) {
+        let hole = place.0.saturating_sub(1).saturating_sub(tip);
+        let cut = format!(
+            "the journal ended with event {tip}, and more were remembered: its end was cut off, or its log damaged"
+        );
+        let reason = match (&standing.aside, why) {
+            (Some(aside), _) => aside.clone(),
+            (None, Some(why)) if missing == 0 => {
+                format!("it could not be read when the server started ({why})")
+            }
+            (None, _) => cut,
+        };
+        let from = self.trouble.as_ref().map_or(at, |trouble| trouble.since);
+        let skipped = hole.saturating_sub(missing);
+        let body = EventBody::Gap { missing, skipped, from, until: at, reason };
+        let entry = Draft::new(Actor::Server, body).place(place, None, at);
+        self.waiting.push_front(Waiting { entry: Arc::new(entry), reply: None, given_up: false });
+        self.leads = true;
+    }
+
     /// Gives a draft its number and puts it in line.
     pub(crate) fn take(&mut self, draft: Draft, place: Place, at: Timestamp) -> Taken {
-        let seq = Seq(self.next_seq);
-        self.next_seq += 1;
-        let incident = match place {
-            Place::Loose => None,
-            Place::In(id) => Some(id),
-            Place::New => {
-                self.next_incident += 1;
-                Some(IncidentId(self.next_incident - 1))
-            }
-        };
+        let (seq, incident) = self.number(place);
         let entry = Arc::new(draft.place(seq, incident, at));
         if self.waiting.len() >= self.most || self.dropped.is_some() {
             self.dropped.get_or_insert(Dropped { count: 0, since: at }).count += 1;
@@ -101,6 +215,45 @@ impl Queue {
         let event = Arc::clone(&entry.event);
         self.waiting.push_back(Waiting { entry, reply: Some(reply), given_up: false });
         Taken::Waits(event, answer)
+    }
+
+    /// Puts what a spool tells in line, all of it or nothing: nothing while the disk does not take events, so that no line waits
+    /// without its place in the chain being certain. `drafts` gets the first number and the first incident number that are free.
+    pub(crate) fn take_late(
+        &mut self,
+        count: usize,
+        drafts: impl FnOnce(Seq, IncidentId) -> Vec<Late>,
+    ) -> Option<(Vec<Event>, oneshot::Receiver<Answer>)> {
+        let is_sound = self.trouble.is_none() && self.dropped.is_none() && !self.closing;
+        if !is_sound || self.waiting.len() + count > self.most {
+            return None;
+        }
+        let (reply, answer) = oneshot::channel();
+        let mut events = Vec::with_capacity(count);
+        for Late { draft, place, at } in drafts(Seq(self.next_seq), IncidentId(self.next_incident)) {
+            let (seq, incident) = self.number(place);
+            let entry = Arc::new(draft.place(seq, incident, at));
+            events.push((*entry.event).clone());
+            self.waiting.push_back(Waiting { entry, reply: None, given_up: false });
+        }
+        if let Some(last) = self.waiting.back_mut() {
+            last.reply = Some(reply);
+        }
+        Some((events, answer))
+    }
+
+    fn number(&mut self, place: Place) -> (Seq, Option<IncidentId>) {
+        let seq = Seq(self.next_seq);
+        self.next_seq += 1;
+        let incident = match place {
+            Place::Loose => None,
+            Place::In(id) => Some(id),
+            Place::New => {
+                self.next_incident += 1;
+                Some(IncidentId(self.next_incident - 1))
+            }
+        };
+        (seq, incident)
     }
 
     pub(crate) fn batch(&self, most: usize) -> Vec<Arc<Entry>> {
@@ -132,12 +285,14 @@ impl Queue {
             self.waiting.drain(..count.min(self.waiting.len())).filter_map(|waiting| waiting.reply).collect();
         let trouble = self.trouble.take();
         let dropped = self.dropped.take();
-        if trouble.is_some() || dropped.is_some() {
+        // The gap that stands before everything has told of the trouble.
+        let told_already = std::mem::take(&mut self.leads) && dropped.is_none();
+        if !told_already && (trouble.is_some() || dropped.is_some()) {
             let (since, why) =
                 trouble.map_or((at, "unknown".to_owned()), |trouble| (trouble.since, trouble.why));
             let missing = dropped.as_ref().map_or(0, |dropped| dropped.count);
             let from = dropped.map_or(since, |dropped| dropped.since.min(since));
-            let body = EventBody::Gap { missing, from, until: at, reason: why };
+            let body = EventBody::Gap { missing, skipped: 0, from, until: at, reason: why };
             let entry = Draft::new(Actor::Server, body).place(Seq(self.next_seq), None, at);
             self.next_seq += 1;
             self.waiting.push_back(Waiting { entry: Arc::new(entry), reply: None, given_up: false });

@@ -1,6 +1,6 @@
 //! Two read connections, used off the async threads, each read under a deadline.
 
-use crate::store::open_to_read;
+use crate::reading::open_to_read;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +11,14 @@ use tokio::time::timeout;
 pub(crate) struct Readers {
     dir: PathBuf,
     deadline: Duration,
-    idle: Mutex<Vec<Connection>>,
+    /// Connections at rest, and how often the database was replaced: one to a database that is gone is not used again.
+    idle: Mutex<(u64, Vec<Connection>)>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(crate) fn new(dir: PathBuf, deadline: Duration) -> Self {
-        Self { dir, deadline, idle: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(2)) }
+        Self { dir, deadline, idle: Mutex::new((0, Vec::new())), permits: Arc::new(Semaphore::new(2)) }
     }
 
     /// Reads. A disk that hangs keeps its thread and one of the two permits, never the caller.
@@ -45,17 +46,30 @@ impl Readers {
     }
 
     fn read_here<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
-        let idle = self.idle().pop();
+        let (replaced, idle) = {
+            let mut idle = self.idle();
+            (idle.0, idle.1.pop())
+        };
         let connection = match idle {
             Some(connection) => connection,
             None => open_to_read(&self.dir).map_err(|error| error.to_string())?,
         };
         let answer = work(&connection).map_err(|error| format!("the journal cannot be read: {error}"))?;
-        self.idle().push(connection);
+        let mut idle = self.idle();
+        if idle.0 == replaced {
+            idle.1.push(connection);
+        }
         Ok(answer)
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    /// The database was replaced by another: connections to the old one are of no use.
+    pub(crate) fn forget(&self) {
+        let mut idle = self.idle();
+        idle.0 += 1;
+        idle.1.clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, (u64, Vec<Connection>)> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

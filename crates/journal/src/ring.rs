@@ -54,6 +54,11 @@ impl Ring {
         }
     }
 
+    /// What was durable up to this number was never published here.
+    pub(crate) fn incomplete_before(&mut self, newest: Seq) {
+        self.complete_after = self.complete_after.max(newest);
+    }
+
     /// The place that the next frame will have.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.frames.len() as u64

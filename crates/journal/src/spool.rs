@@ -4,13 +4,15 @@
 //! the spool. Several commands at once share it: each append takes the file's lock for as long as one write takes. The file only
 //! ever grows; a line that a crash tore stays and is named by a gap.
 
+pub(crate) mod lines;
+
 use breakglass_chain::{Head as ChainHead, LINE_LIMIT, Resume, Tip, Verify};
 use breakglass_incident::{Actor, Event, EventBody, IncidentId, Seq};
 use breakglass_protocol::Timestamp;
 use serde::Serialize;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,7 +70,25 @@ impl Spool {
         let path = dir.join("spool.jsonl");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|source| SpoolError::File { path: path.clone(), source })?;
-        Ok(Self { path, clock })
+        let spool = Self { path, clock };
+        spool.belongs_to_the_state(dir);
+        Ok(spool)
+    }
+
+    /// Root at the command line beside a server of another account: the server has to be able to read it. Only root can give a
+    /// file away, for anybody else this does nothing.
+    fn belongs_to_the_state(&self, dir: &Path) {
+        let Some(owner) = dir.parent().and_then(|state| std::fs::metadata(state).ok()) else { return };
+        let others =
+            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != owner.uid());
+        if others(dir) {
+            let _not_root = chown(dir, Some(owner.uid()), Some(owner.gid()));
+        }
+        let mut options = OpenOptions::new();
+        let made = options.append(true).create(true).mode(0o600).open(&self.path);
+        if made.is_ok() && others(&self.path) {
+            let _not_root = chown(&self.path, Some(owner.uid()), Some(owner.gid()));
+        }
     }
 
     /// Its file.
@@ -144,14 +164,22 @@ impl Spool {
         SpoolError::Damaged { path: self.path.clone() }
     }
 
+    fn is_still(&self, file: &File) -> bool {
+        let ours = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+        let (held, named) = (file.metadata().map(ours), std::fs::metadata(&self.path).map(ours));
+        matches!((held, named), (Ok(held), Ok(named)) if held == named)
+    }
+
     fn locked(&self) -> Result<File, SpoolError> {
         let failed = |source| SpoolError::File { path: self.path.clone(), source };
         let mut options = OpenOptions::new();
-        let file =
-            options.read(true).append(true).create(true).mode(0o600).open(&self.path).map_err(failed)?;
+        options.read(true).append(true).create(true).mode(0o600);
+        let mut file = options.open(&self.path).map_err(failed)?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) if self.is_still(&file) => return Ok(file),
+                // The server has set it aside meanwhile: what would be written there, nobody takes in.
+                Ok(()) => file = options.open(&self.path).map_err(failed)?,
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }

@@ -1,8 +1,13 @@
 //! The database: its schema, how it is opened, and how a batch of events is written in one transaction.
 
 use crate::encode::Entry;
+use crate::head_file::{self, HeadFile, Remembered};
 use crate::lock::{Lock, LockFailure};
+use crate::reading::open_to_read;
+use crate::{aside, intake};
 use breakglass_chain::{GENESIS, Hash, Tip};
+use breakglass_protocol::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -12,8 +17,10 @@ use std::time::Duration;
 
 /// The schema that this version writes, in `user_version`.
 pub(crate) const SCHEMA: i64 = 1;
+/// From here on incidents are numbered while the journal cannot be read: the seconds since 1970, above any that was counted.
+pub(crate) const FIRST_INCIDENT_UNREAD: u64 = 1_000_000_000;
 /// `application_id` of the file, so that another program's database is not taken for a journal: "bgjl".
-const APPLICATION: i64 = 0x6267_6a6c;
+pub(crate) const APPLICATION: i64 = 0x6267_6a6c;
 
 /// Bodies are text, actors are JSON as they go to clients, hashes are raw bytes. A body that is absent was erased.
 const CREATE: &str = "
@@ -79,6 +86,14 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The file was emptied or taken away since the server wrote it last.
+    #[error("the journal {path} was damaged while no server ran: {why}; it was not touched", path = .path.display())]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in a sentence fragment.
+        why: String,
+    },
     /// The database engine could not open it.
     #[error("the journal {path} cannot be opened; check its permissions and the free space", path = .path.display())]
     Database {
@@ -91,7 +106,28 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    /// With its causes, in one sentence fragment.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What is wrong with the database itself, where that is why, in a sentence fragment.
+    fn damage(&self) -> Option<String> {
+        match self {
+            Self::Corrupt { source, .. } => Some(source.to_string()),
+            Self::Emptied { why, .. } => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, source },
@@ -104,19 +140,43 @@ impl OpenError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     #[error("the database file was moved or replaced while the server ran")]
     Replaced,
+    #[error("the database is damaged: {0}")]
+    Damaged(rusqlite::Error),
     #[error("somebody else wrote into the journal: it stands at {found}, {ours} was expected")]
     Overtaken { found: Tip, ours: Tip },
 }
 
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// What is done with a database that is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damaged {
+    /// It is left alone and nothing is opened.
+    Refuse,
+    /// It is set aside and another begun; the time names its directory.
+    SetAside(Timestamp),
+}
+
 /// What the database says when it is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub(crate) tip: Tip,
     pub(crate) newest_incident: u64,
     pub(crate) ended_in_order: Option<bool>,
+    /// How far the chain had come as the server remembers it.
+    pub(crate) remembered: Option<Remembered>,
+    /// What was set aside to begin this one, and why, in a sentence fragment.
+    pub(crate) aside: Option<String>,
 }
 
 pub(crate) struct Store {
@@ -124,6 +184,7 @@ pub(crate) struct Store {
     path: PathBuf,
     file: (u64, u64),
     tip: Tip,
+    head: HeadFile,
     _lock: Lock,
 }
 
@@ -132,21 +193,53 @@ pub(crate) fn database_path(dir: &Path) -> PathBuf {
 }
 
 impl Store {
-    pub(crate) fn open(dir: &Path) -> Result<(Self, Standing), OpenError> {
+    pub(crate) fn open(dir: &Path, damaged: Damaged) -> Result<(Self, Standing), OpenError> {
         let lock = Lock::take(&dir.join("journal.lock")).map_err(|failure| match failure {
             LockFailure::Held(holder) => OpenError::InUse { path: dir.to_owned(), holder },
             LockFailure::Io(source) => OpenError::Directory { path: dir.join("journal.lock"), source },
         })?;
         let path = database_path(dir);
-        // Made here and not by the engine, so that nobody else may read it.
-        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        made.and_then(|_file| std::fs::File::open(dir)?.sync_all())
-            .map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-        let sqlite = |source| OpenError::from_sqlite(&path, source);
-        let connection = connect(&path).map_err(sqlite)?;
-        let standing = prepare(&connection, &path)?;
-        let file = identity(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-        Ok((Self { connection, path, file, tip: standing.tip, _lock: lock }, standing))
+        let disk = |source| OpenError::Directory { path: path.clone(), source };
+        aside::finish_unfinished(dir).map_err(disk)?;
+        let mut remembered = head_file::read(dir);
+        let mut set_aside = None;
+        let mut opened = match aside::emptied(dir, remembered) {
+            Some(why) => Err(OpenError::Emptied { path: path.clone(), why }),
+            None => open_file(dir, &path, damaged, remembered),
+        };
+        if let (Err(error), Damaged::SetAside(at)) = (&opened, damaged)
+            && let Some(why) = error.damage()
+        {
+            let into = aside::set_aside(dir, at, &why, remembered).map_err(disk)?;
+            set_aside = Some(told_aside(&into, &why));
+            remembered = remembered.map(|remembered| Remembered { aside: true, ..remembered });
+            opened = open_file(dir, &path, damaged, remembered);
+        }
+        let (connection, mut standing) = opened?;
+        standing.aside = standing.aside.or(set_aside);
+        let file = identity(&path).map_err(disk)?;
+        let head = HeadFile::open(dir);
+        Ok((Self { connection, path, file, tip: standing.tip, head, _lock: lock }, standing))
+    }
+
+    /// Sets the database aside, which has turned out to be damaged while it was written, and begins another. The lock stays.
+    ///
+    /// # Errors
+    /// Where the disk does not take it; then the database is as it was.
+    pub(crate) fn begin_anew(&mut self, at: Timestamp, why: &str) -> Result<Standing, OpenError> {
+        let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let disk = |source| OpenError::Directory { path: self.path.clone(), source };
+        // Closed first, and without touching the log: by its name it would be that of the new database.
+        leave_log(&self.connection, true).map_err(|source| OpenError::from_sqlite(&self.path, source))?;
+        self.connection =
+            Connection::open_in_memory().map_err(|source| OpenError::from_sqlite(&self.path, source))?;
+        let into = aside::set_aside(&dir, at, why, head_file::read(&dir)).map_err(disk)?;
+        let (connection, mut standing) = open_file(&dir, &self.path, Damaged::Refuse, None)?;
+        standing.aside = Some(told_aside(&into, why));
+        self.file = identity(&self.path).map_err(disk)?;
+        self.connection = connection;
+        self.tip = standing.tip;
+        Ok(standing)
     }
 
     /// Writes all entries in one transaction and syncs it. On an error the database is as it was.
@@ -191,6 +284,9 @@ impl Store {
                     prev.as_bytes(),
                     hash.as_bytes(),
                 ])?;
+                if let Some(line) = &entry.taken {
+                    intake::mark(&transaction, line, &entry.event)?;
+                }
                 if let Some(which) = entry.erases {
                     transaction
                         .execute("UPDATE events SET body = NULL WHERE seq = ?1", params![signed(which.0)])?;
@@ -202,6 +298,7 @@ impl Store {
         if let Some((entry, _, hash)) = links.last() {
             self.tip = Tip { seq: entry.event.seq.0, hash: *hash };
         }
+        self.head.note(self.tip, false);
         if erased {
             // The old bytes are overwritten in the database (`secure_delete`) and still stand in the log beside it.
             let cleaned =
@@ -216,6 +313,56 @@ impl Store {
     }
 }
 
+fn told_aside(into: &Path, why: &str) -> String {
+    format!(
+        "the journal before this one was damaged ({why}) and lies in {}; nothing of it was deleted",
+        into.display()
+    )
+}
+
+/// Opens the file, makes it where there is none, and looks at what it is.
+fn open_file(
+    dir: &Path,
+    path: &Path,
+    damaged: Damaged,
+    remembered: Option<Remembered>,
+) -> Result<(Connection, Standing), OpenError> {
+    // Made here and not by the engine, so that nobody else may read it.
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.and_then(|_file| std::fs::File::open(dir)?.sync_all())
+        .map_err(|source| OpenError::Directory { path: path.to_owned(), source })?;
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    let connection = connect(path).map_err(sqlite)?;
+    let mut standing = prepare(&connection, path, remembered)?;
+    standing.remembered = remembered;
+    if let (Some(remembered), Damaged::SetAside(at)) = (remembered, damaged)
+        && remembered.head.seq > standing.tip.seq
+        && !remembered.aside
+    {
+        let why = format!(
+            "the journal ended with event {}, and {} was remembered",
+            standing.tip.seq, remembered.head.seq
+        );
+        match aside::copy_log(dir, at, &why) {
+            Ok(Some(into)) => {
+                tracing::warn!(copy = %into.display(), "{why}; its log was copied before it is written again")
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "{why}; its log could not be copied"),
+        }
+    }
+    connection.execute_batch(intake::CREATE).and_then(|()| leave_log(&connection, false)).map_err(sqlite)?;
+    Ok((connection, standing))
+}
+
+/// How far the chain has come, read without writing anything: for a disk that takes no writes.
+pub(crate) fn peek(dir: &Path) -> Option<Standing> {
+    let connection = open_to_read(dir).ok()?;
+    let mut standing = standing(&connection).ok()?;
+    standing.remembered = head_file::read(dir);
+    Some(standing)
+}
+
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()))
 }
@@ -225,11 +372,22 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(500))?;
     connection.pragma_update(None, "cache_size", -1024)?;
+    // Until it is known to be sound, closing it must not touch the log.
+    leave_log(&connection, true)?;
     Ok(connection)
 }
 
+/// Whether closing the connection leaves the write-ahead log as it is, instead of moving it into the database.
+fn leave_log(connection: &Connection, leave: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, leave).map(|_set| ())
+}
+
 /// Looks at what the file is before anything in it is changed, then sets it up.
-fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> {
+fn prepare(
+    connection: &Connection,
+    path: &Path,
+    remembered: Option<Remembered>,
+) -> Result<Standing, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = number("user_version").map_err(sqlite)?;
@@ -241,6 +399,12 @@ fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> 
     }
     if found > SCHEMA {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA });
+    }
+    let were = remembered.filter(|it| !it.aside).map_or(0, |it| it.head.seq);
+    if tables == 0 && were > 0 {
+        // All of it stood in the log, and the engine passes over a log that is damaged.
+        let why = format!("nothing in it can be read, and the server remembers {were} events");
+        return Err(OpenError::Emptied { path: path.to_owned(), why });
     }
     connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))
@@ -257,9 +421,10 @@ fn prepare(connection: &Connection, path: &Path) -> Result<Standing, OpenError> 
 }
 
 fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    // Numbers that a server gave while it could not read the journal are not gone on from.
     let newest_incident = connection.query_row(
-        "SELECT coalesce(max(incident), 0) FROM events WHERE incident IS NOT NULL",
-        [],
+        "SELECT coalesce(max(incident), 0) FROM events WHERE incident IS NOT NULL AND incident < ?1",
+        [signed(FIRST_INCIDENT_UNREAD)],
         |row| row.get::<_, i64>(0),
     )?;
     let last = connection
@@ -273,6 +438,8 @@ fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
         tip: tip(connection)?,
         newest_incident: newest_incident.unsigned_abs(),
         ended_in_order: last.map(|kind| kind == "server-stopped"),
+        remembered: None,
+        aside: None,
     })
 }
 
@@ -290,45 +457,4 @@ pub(crate) fn tip(connection: &Connection) -> rusqlite::Result<Tip> {
 /// Numbers as SQLite has them.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A connection that can only read, for use beside the writer or without one.
-///
-/// # Errors
-/// As [`Store::open`], without the lock.
-pub(crate) fn open_to_read(dir: &Path) -> Result<Connection, OpenError> {
-    let path = database_path(dir);
-    let sqlite = |source| OpenError::from_sqlite(&path, source);
-    std::fs::metadata(&path).map_err(|source| OpenError::Directory { path: path.clone(), source })?;
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let usable = |connection: Connection| {
-        connection.busy_timeout(Duration::from_millis(500))?;
-        connection.pragma_update(None, "cache_size", -1024)?;
-        let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        let application =
-            connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))?;
-        Ok((connection, found, application))
-    };
-    let opened = Connection::open_with_flags(&path, flags).and_then(usable);
-    let opened = match opened {
-        // A log that nobody may create (a read-only directory, a copy): readable as it stands when there is none.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && nothing_unwritten(dir) => {
-            let text = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{text}?immutable=1"), flags).and_then(usable)
-        }
-        other => other,
-    };
-    let (connection, found, application) = opened.map_err(sqlite)?;
-    if application != APPLICATION {
-        return Err(OpenError::Foreign { path });
-    }
-    if found > SCHEMA {
-        return Err(OpenError::Newer { path, found, known: SCHEMA });
-    }
-    Ok(connection)
-}
-
-fn nothing_unwritten(dir: &Path) -> bool {
-    std::fs::metadata(dir.join("journal.db-wal")).map_or(true, |meta| meta.len() == 0)
 }

@@ -1,7 +1,7 @@
 //! Walking the database's chain from the first event to the last. Reads only, takes no lock, works beside a running server.
 
 use crate::encode::link_row;
-use crate::store::open_to_read;
+use crate::reading::open_to_read;
 use crate::{Head, OpenError};
 use breakglass_chain::{Hash, digest};
 use breakglass_incident::{EventBody, Seq};
@@ -162,8 +162,9 @@ impl Walk {
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            let before = self.head.map_or(0, |head| head.seq);
             self.step(&snapshot, &Stored::read(row)?)?;
-            self.compare(expected)?;
+            self.compare(before, expected)?;
         }
         if let Some(first) = self.bodiless.first() {
             return Err(Stop::At(
@@ -200,7 +201,7 @@ impl Walk {
         let body = stored.body.as_ref().and_then(|body| serde_json::from_str::<EventBody>(body).ok());
         let hole = seq - due;
         let accounted = match &body {
-            Some(EventBody::Gap { missing, .. }) => *missing,
+            Some(EventBody::Gap { missing, skipped, .. }) => missing.saturating_add(*skipped),
             _ => 0,
         };
         if hole != accounted {
@@ -255,8 +256,16 @@ impl Walk {
         Ok(Stop::At(seq, Damage::Edited, "it, or the event before it, is not what was written".to_owned()))
     }
 
-    fn compare(&self, expected: Option<Head>) -> Result<(), Stop> {
+    /// `before` is the number of the event before the newest.
+    fn compare(&self, before: u64, expected: Option<Head>) -> Result<(), Stop> {
         match (self.head, expected) {
+            (Some(head), Some(expected)) if before < expected.seq && expected.seq < head.seq => {
+                let detail = format!(
+                    "the exported head is {}, and a gap says that it was lost or lies elsewhere",
+                    expected.seq
+                );
+                Err(Stop::At(before + 1, Damage::Truncated, detail))
+            }
             (Some(head), Some(expected)) if head.seq == expected.seq && head.hash != expected.hash => {
                 let detail = format!("its hash is {}, the exported head says {}", head.hash, expected.hash);
                 Err(Stop::At(head.seq, Damage::Edited, detail))

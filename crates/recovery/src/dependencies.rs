@@ -4,7 +4,7 @@
 
 use crate::Desk;
 use crate::board::Surroundings;
-use breakglass_doors::HostKeyState;
+use breakglass_doors::{HostKeyState, Keeping as HostKeysKeeping};
 use breakglass_fleet::{Door, DoorKind};
 use breakglass_journal::Keeping;
 use breakglass_triage::Health;
@@ -38,6 +38,7 @@ impl Dependency {
 #[must_use]
 pub fn dependencies(desk: &Desk) -> Vec<Dependency> {
     let mut all = vec![journal(desk), keyholder(desk)];
+    all.extend(host_keys(desk));
     let power = desk.fleet.doors.iter().filter(|door| door.kind == DoorKind::Power);
     all.extend(power.map(|door| power_door(desk, door)));
     all.push(names(desk));
@@ -56,15 +57,24 @@ pub(crate) async fn refresh(desk: &Desk) {
         Ok(Ok(seen)) => seen,
         _ => Some(Err("its disk does not answer".to_owned())),
     };
+    if desk.journal.keeping() != Keeping::Ok {
+        // A disk that answers again shows by being read.
+        let _seen = desk.journal.tail(1).await;
+    }
     desk.board.set_surroundings(Surroundings { keyholder_up: Some(up), password_file });
 }
 
 fn journal(desk: &Desk) -> Dependency {
-    match desk.journal.keeping() {
-        Keeping::Ok => {
+    match (desk.journal.keeping(), desk.journal.set_aside()) {
+        (Keeping::Ok, Some(aside)) => Dependency::new(
+            "journal",
+            Health::Degraded,
+            format!("every event is durable on this server's disk, in a chain that began anew: {aside}"),
+        ),
+        (Keeping::Ok, None) => {
             Dependency::new("journal", Health::Good, "every event is durable on this server's disk")
         }
-        Keeping::NotKeeping { since, why, missing } => Dependency::new(
+        (Keeping::NotKeeping { since, why, missing }, _) => Dependency::new(
             "journal",
             Health::Down,
             format!(
@@ -72,6 +82,19 @@ fn journal(desk: &Desk) -> Dependency {
                  mend the disk, and what is still in memory is written then"
             ),
         ),
+    }
+}
+
+/// Only where something is wrong with them.
+fn host_keys(desk: &Desk) -> Option<Dependency> {
+    match desk.doors.host_keys().keeping() {
+        HostKeysKeeping::Kept => None,
+        HostKeysKeeping::MemoryOnly { why, components } => {
+            let whose =
+                if components.is_empty() { String::new() } else { format!(" ({})", components.join(", ")) };
+            let sentence = format!("not on this server's disk{whose}: {why}");
+            Some(Dependency::new("host keys", Health::Degraded, sentence))
+        }
     }
 }
 

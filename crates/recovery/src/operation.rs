@@ -65,10 +65,10 @@ impl Operation {
         });
     }
 
-    /// Tells a step, unless it has been told.
-    pub(crate) async fn tell_step(&mut self, desk: &Desk, step: Step) {
+    /// Tells a step, unless it has been told. Says whether it did.
+    pub(crate) async fn tell_step(&mut self, desk: &Desk, step: Step) -> bool {
         if !self.told.insert((step.phase, step.at)) {
-            return;
+            return false;
         }
         desk.board.update(&self.target, |view| {
             if let Some(running) =
@@ -86,6 +86,7 @@ impl Operation {
             note: step.note,
         };
         keep(desk, Some(self.incident), self.guard(), body).await;
+        true
     }
 
     /// Tells the end.

@@ -48,6 +48,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::SessionsEnded { .. }
         | EventBody::Note { .. }
         | EventBody::Gap { .. }
+        | EventBody::SpoolSetAside { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_) => None,

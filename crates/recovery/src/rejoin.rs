@@ -9,7 +9,7 @@ use crate::power::{NoStatus, status};
 use crate::record::keep;
 use crate::{Desk, Times, observe};
 use breakglass_incident::{Actor, EventBody, IncidentId, PressId};
-use breakglass_protocol::{LastOperation, OperationId, Outcome, Status, Timestamp, Verb};
+use breakglass_protocol::{LastOperation, OperationId, Outcome, Phase, Status, Timestamp, Verb};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -59,7 +59,12 @@ pub(crate) async fn to_the_end(desk: &Desk, mut operation: Operation) {
                 let sight = see(&operation.id, &status);
                 if let Some(last) = status.last_operation.as_ref().filter(|last| last.id == operation.id) {
                     for step in last.steps.clone() {
-                        operation.tell_step(desk, step).await;
+                        let captured = step.phase == Phase::ForensicsDone;
+                        let note = step.note.clone();
+                        // Told over the line, their parts came over it before.
+                        if operation.tell_step(desk, step).await && captured {
+                            tell_where_forensics_lie(desk, &operation, &note).await;
+                        }
                     }
                 }
                 match sight {
@@ -94,6 +99,28 @@ pub(crate) async fn to_the_end(desk: &Desk, mut operation: Operation) {
         }
         patience.pause().await;
     }
+}
+
+/// The parts went down the line that was lost, and no request brings them back: a capture made now would show another machine.
+/// What the guard kept stays on its host, and a person with a shell there can have it.
+async fn tell_where_forensics_lie(desk: &Desk, operation: &Operation, note: &str) {
+    let door = desk.fleet.door(&operation.door);
+    let host = door.map_or("the hypervisor", |door| door.to.as_str());
+    let address = desk.fleet.component(host).and_then(|host| host.addresses.first());
+    let (address, _) = breakglass_fleet::split_address(address.map_or(host, String::as_str), 22);
+    let kept = note.split_once("kept in ").and_then(|(_, rest)| rest.split(';').next()).map(str::trim);
+    let text = match kept.filter(|path| path.starts_with('/')) {
+        Some(path) => format!(
+            "The forensics of this {} did not come over the lost line. {host} keeps them in {path}, until newer captures take \
+             their place: scp -r root@{address}:{path} .",
+            operation.verb
+        ),
+        None => format!(
+            "The forensics of this {} did not come over the lost line, and the guard does not say that {host} keeps them ({note}).",
+            operation.verb
+        ),
+    };
+    keep(desk, Some(operation.incident), Actor::Server, EventBody::Note { text }).await;
 }
 
 /// Asks until it is known whether the press was accepted; if so, goes on to the end.

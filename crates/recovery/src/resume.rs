@@ -8,7 +8,7 @@ use crate::record::{keep, since};
 use crate::rejoin::{self, Unheard};
 use crate::turn::LeftTurns;
 use crate::{Desk, RunningView};
-use breakglass_incident::{Actor, CommandId, Event, EventBody, IncidentId, PressId, Seq};
+use breakglass_incident::{Actor, CommandId, Event, EventBody, IncidentId, PressId};
 use breakglass_protocol::{OperationId, Phase, Timestamp, Verb};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -33,11 +33,24 @@ pub struct Resumed {
 pub async fn resume(desk: &Desk, version: &str) -> Resumed {
     let mut left = left_behind(desk).await;
     left.unclean = desk.journal.ended_in_order() == Some(false);
-    for (target, incident) in &left.open {
-        desk.board.update(target, |view| view.incident = Some(*incident));
-    }
     let started = EventBody::ServerStarted { version: version.to_owned(), unclean: left.unclean };
     keep(desk, None, Actor::Server, started).await;
+    take_up(desk, left).await
+}
+
+/// After a start at which the journal could not be read: waits until it can, and then does what [`resume`] could not.
+pub async fn catch_up(desk: &Desk) -> Resumed {
+    desk.journal.opened().await;
+    let left = left_behind(desk).await;
+    take_up(desk, left).await
+}
+
+async fn take_up(desk: &Desk, left: LeftBehind) -> Resumed {
+    for (target, incident) in &left.open {
+        desk.board.update(target, |view| {
+            view.incident.get_or_insert(*incident);
+        });
+    }
     let open: Vec<IncidentId> = left.open.values().copied().collect();
     let resumed = Resumed {
         unclean: left.unclean,
@@ -149,12 +162,18 @@ async fn left_behind(desk: &Desk) -> LeftBehind {
             left.open.insert(summary.target, summary.id);
         }
     }
-    let mut after = Seq(desk.journal.head().seq.saturating_sub(LOOK_BACK));
+    // What has a number of this run was not left by an earlier one.
+    let first = desk.journal.first();
+    let mut after = desk.journal.before_newest(LOOK_BACK).await;
     while let Some(events) = since(desk, after, None).await {
         let Some(last) = events.last() else { break };
         after = last.seq;
-        for event in events {
+        let is_ours = last.seq >= first;
+        for event in events.into_iter().filter(|event| event.seq < first) {
             left.take(event);
+        }
+        if is_ours {
+            break;
         }
     }
     left

@@ -102,8 +102,7 @@ async fn power(
                 Some(id) => Some(View::fold(&app.desk.journal.incident(id).await)),
                 None => None,
             };
-            let seen =
-                view.as_ref().map_or_else(|| Seq(app.desk.journal.head().seq), |view| view.last).max(newest);
+            let seen = view.as_ref().map_or_else(|| app.desk.journal.newest(), |view| view.last).max(newest);
             let context = context(app, &visitor, &target, view.as_ref(), seen);
             let main = stale::main(&context, verb, &since, back);
             let place = Place::Incidents;

@@ -68,7 +68,7 @@ pub(crate) async fn target(
     if let Some(open) = target.incident {
         return Ok(Redirect::to(&format!("/incidents/{open}")).into_response());
     }
-    let seen = Seq(app.desk.journal.head().seq);
+    let seen = app.desk.journal.newest();
     Ok(subject(&app, &visitor, &target, None, seen).into_response())
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn target_parts(
     Path(name): Path<String>,
 ) -> Result<Markup, PageProblem> {
     let target = app.target(&name)?;
-    let seen = Seq(app.desk.journal.head().seq);
+    let seen = app.desk.journal.newest();
     Ok(subject_parts(&app, &visitor, &target, None, seen))
 }
 
@@ -247,8 +247,16 @@ pub(crate) async fn not_so(uri: axum::http::Uri) -> Response {
 
 /// `GET /healthz`: that the server answers, and whether the journal keeps; nothing of the fleet.
 pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
-    let keeping = matches!(app.desk.journal.keeping(), breakglass_journal::Keeping::Ok);
-    let body = serde_json::json!({ "ok": true, "journal_keeps": keeping, "version": app.version });
+    let body = match app.desk.journal.keeping() {
+        breakglass_journal::Keeping::Ok => {
+            serde_json::json!({ "ok": true, "journal_keeps": true, "version": app.version })
+        }
+        // Why is told behind the log-in: it names paths.
+        breakglass_journal::Keeping::NotKeeping { since, missing, .. } => serde_json::json!({
+            "ok": true, "journal_keeps": false, "not_keeping_since": since, "events_not_kept": missing,
+            "version": app.version,
+        }),
+    };
     if gate::wants_json(&headers) {
         axum::Json(body).into_response()
     } else {

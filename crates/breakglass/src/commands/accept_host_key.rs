@@ -28,19 +28,25 @@ impl AcceptHostKey {
         else {
             return Err(coded(USAGE, format!("no door leads to `{}`; nothing was accepted", self.host)));
         };
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, &[]).await?;
             // The host has to show its key to this very process.
             let opened = here.desk.doors.try_warm(&door).await;
             let (pinned, shown) = match here.desk.doors.host_keys().state(&self.host) {
                 HostKeyState::Changed { pinned, shown } => (pinned, shown),
                 HostKeyState::Trusted { fingerprint } => {
-                    println!("{} shows the key that is trusted: {fingerprint}. There is nothing to accept.", self.host);
+                    println!(
+                        "{} shows the key that is trusted: {fingerprint}. There is nothing to accept.",
+                        self.host
+                    );
                     return Ok(0);
                 }
                 HostKeyState::Unknown => {
                     let why = opened.err().map_or_else(|| "it showed none".to_owned(), |end| end.to_string());
-                    let message = format!("the host key of {} could not be seen: {why}. Nothing was accepted", self.host);
+                    let message = format!(
+                        "the host key of {} could not be seen: {why}. Nothing was accepted",
+                        self.host
+                    );
                     return Err(coded(exit::HYPERVISOR_UNAVAILABLE, message));
                 }
             };
@@ -49,8 +55,13 @@ impl AcceptHostKey {
                 Some(fingerprint) => fingerprint,
                 None => ask(&self.host)?,
             };
-            let accepted =
-                breakglass_recovery::accept_host_key(&here.desk, here::actor(), &self.host, Some(&fingerprint)).await?;
+            let accepted = breakglass_recovery::accept_host_key(
+                &here.desk,
+                here::actor(),
+                &self.host,
+                Some(&fingerprint),
+            )
+            .await?;
             let kept = here.desk.doors.host_keys().settled(SETTLE).await;
             println!("Accepted for {}: {accepted}", self.host);
             here.end().await;
@@ -58,7 +69,9 @@ impl AcceptHostKey {
                 Keeping::Kept => Ok(0),
                 Keeping::MemoryOnly { why, .. } => Err(coded(
                     exit::INTERNAL,
-                    format!("it could not be written down ({why}), so it ends with this command; mend that and accept it again"),
+                    format!(
+                        "it could not be written down ({why}), so it ends with this command; mend that and accept it again"
+                    ),
                 )),
             }
         })

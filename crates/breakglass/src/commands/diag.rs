@@ -47,7 +47,7 @@ impl Diag {
             incident: None,
             deadline: self.deadline.map(Duration::from_secs),
         };
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, &hosts).await?;
             let code = match hosts.as_slice() {
                 [host] if self.host.is_some() && !self.json => one(&here, host, look).await?,

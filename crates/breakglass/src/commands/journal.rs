@@ -5,7 +5,7 @@ use crate::edge::{NOT_WELL, USAGE, coded};
 use crate::fleet_file::FleetFile;
 use crate::story;
 use anyhow::Context as _;
-use breakglass_journal::{Archive, Head, verify};
+use breakglass_journal::{Archive, Head, set_aside_before, verify};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -50,6 +50,10 @@ impl Journal {
         match self.action {
             Action::Verify { head } => {
                 let expected = head.map(|text| parse_head(&text)).transpose()?;
+                for damaged in set_aside_before(&state).unwrap_or_default() {
+                    let damaged = harmless(&damaged.display().to_string());
+                    writeln!(out, "A damaged journal was set aside, nothing of it was deleted: {damaged}")?;
+                }
                 match verify(&state, expected) {
                     Ok(verified) => {
                         writeln!(

@@ -53,4 +53,9 @@ pub(crate) enum Command {
     Keyholder(keyholder::Keyholder),
     Completions(completions::Completions),
     Demo(demo::Demo),
+    #[command(name = crate::disk_probe::WORD, hide = true)]
+    DiskProbe {
+        /// Which directory
+        dir: std::path::PathBuf,
+    },
 }

@@ -27,7 +27,7 @@ impl Run {
     pub(crate) fn run(self, file: &FleetFile) -> anyhow::Result<u8> {
         let fleet = file.load()?;
         here::known_target(&fleet, &self.target)?;
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, std::slice::from_ref(&self.target)).await?;
             let wanted = Wanted {
                 target: self.target.clone(),

@@ -5,13 +5,13 @@
 use crate::edge::now;
 use crate::engines;
 use crate::fleet_file::FleetFile;
-use crate::here::{self, HOST_KEYS};
+use crate::here::{self, DISK, HOST_KEYS, in_time};
 use anyhow::Context as _;
 use breakglass_doors::{Doors, HostKeys, Limits};
 use breakglass_fleet::Fleet;
 use breakglass_incident::{Actor, EventBody};
-use breakglass_journal::{Journal, OpenError};
-use breakglass_recovery::{Desk, resume, watch};
+use breakglass_journal::{Journal, Limits as Bounds};
+use breakglass_recovery::{Desk, catch_up, resume, take_in_spools, watch};
 use breakglass_web::{Extra, Listening, WebConfig, serve_on};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -44,7 +44,11 @@ impl Serve {
             fleet.web.listen = self.listen;
             fleet.web.tls = None;
         }
-        runtime()?.block_on(serve_with(fleet, Extra::default(), ""))
+        let runtime = runtime()?;
+        let ended = runtime.block_on(serve_with(fleet, Extra::default(), ""));
+        // What hangs with its disk is not waited for: the ports have to be free for the next server.
+        runtime.shutdown_background();
+        ended
     }
 }
 
@@ -67,7 +71,10 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
     let fleet = Arc::new(fleet);
     let config = WebConfig::from_fleet(&fleet);
     let listening = Listening::open(&config, now()).await?;
-    let desk = desk(&fleet)?;
+    let desk = {
+        let fleet = Arc::clone(&fleet);
+        tokio::task::spawn_blocking(move || desk(&fleet)).await.context("the start was interrupted")??
+    };
     desk.turns.set_engines(engines::engines(&fleet));
     for line in listening.told() {
         println!("{line}");
@@ -95,9 +102,14 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
                 "resumed"
             );
             desk.doors.warm_all();
+            if !desk.journal.is_open() && desk.journal.ended_in_order().is_none() {
+                let desk = desk.clone();
+                tokio::spawn(async move { catch_up(&desk).await });
+            }
             watch(desk, ending).await;
         })
     };
+    let taking_in = tokio::spawn(take_in_spools(desk.clone(), ending()));
     let serving = {
         let desk = desk.clone();
         tokio::spawn(serve_on(listening, desk, config, extra, ending()))
@@ -107,21 +119,17 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
     end.send_replace(true);
     let _ = serving.await;
     let _ = past_and_watch.await;
+    let _ = taking_in.await;
     let _ = desk.journal.append(None, Actor::Server, EventBody::ServerStopped {}).await;
     desk.journal.close(LAST_EVENTS).await;
     Ok(0)
 }
 
-/// The desk of the server. A journal that cannot be opened stops nobody from pressing a button: it shows in red.
+/// The desk of the server. A disk that is full, read-only or hung stops nobody from pressing a button: it shows in red.
+/// Blocks, a few seconds at most.
 fn desk(fleet: &Arc<Fleet>) -> anyhow::Result<Desk> {
-    let journal = Journal::open(&fleet.state, now).or_else(|error| match error {
-        // Two servers on one state would each believe that they alone follow a verb.
-        in_use @ OpenError::InUse { .. } => Err(in_use),
-        error => {
-            tracing::error!(%error, "nothing is kept until the server is started again");
-            Ok(Journal::open_degraded(&fleet.state, now, &error))
-        }
-    })?;
+    // Two servers on one state would each believe that they alone follow a verb: that alone is an error here.
+    let journal = Journal::begin(&fleet.state, now, Bounds::default())?;
     let host_keys = host_keys(&fleet.state)?;
     let keyholder = here::keyholder(&here::keys(fleet, |_| true))?;
     let doors = Doors::new(Arc::clone(fleet), keyholder, host_keys, Limits::default());
@@ -131,9 +139,10 @@ fn desk(fleet: &Arc<Fleet>) -> anyhow::Result<Desk> {
 /// The trusted host keys. A state directory that is none has no file in it that could be overlooked: then keys are known
 /// until the end of this run. A file that is there and cannot be read is another matter: a person has to look.
 fn host_keys(state: &Path) -> anyhow::Result<HostKeys> {
-    let nowhere = std::fs::metadata(state).is_ok_and(|meta| !meta.is_dir());
-    let file = if nowhere { PathBuf::from("/proc/no-state") } else { state.to_owned() }.join(HOST_KEYS);
-    Ok(HostKeys::open(&file)?)
+    let path = state.to_owned();
+    let nowhere = in_time(DISK, move || std::fs::metadata(path).is_ok_and(|meta| !meta.is_dir()));
+    let state = if nowhere == Some(true) { PathBuf::from("/proc/no-state") } else { state.to_owned() };
+    Ok(HostKeys::open_within(&state.join(HOST_KEYS), DISK)?)
 }
 
 /// Waits for one of the two signals that mean "end in order".

@@ -4,6 +4,7 @@ use crate::colour::{Colour, harmless, word};
 use crate::edge::NOT_WELL;
 use crate::fleet_file::FleetFile;
 use crate::here::{self, Here};
+use crate::server;
 use breakglass_recovery::{TargetView, look_now};
 use breakglass_triage::Health;
 use tokio::task::JoinSet;
@@ -28,13 +29,15 @@ impl Status {
             Some(target) => vec![target.clone()],
             None => fleet.targets().map(|component| component.name.clone()).collect(),
         };
+        let listens = fleet.web.listen.clone();
         let tls = fleet.web.tls.is_some();
         let page = match breakglass_web::fingerprint(&fleet) {
             Ok(fingerprint) => format!("page by TLS: certificate SHA-256 {fingerprint}"),
             Err(why) => format!("page by TLS: {why}"),
         };
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, &names).await?;
+            let asking = tokio::task::spawn_blocking(move || server::not_keeping(&listens));
             let mut looks = JoinSet::new();
             for (place, name) in names.into_iter().enumerate() {
                 let desk = here.desk.clone();
@@ -51,6 +54,10 @@ impl Status {
                 } else {
                     println!("{}", harmless_lines(&view, colour));
                 }
+            }
+            // On the other output, so that a script reads targets only.
+            for sentence in asking.await.unwrap_or_default() {
+                eprintln!("breakglass: {sentence}");
             }
             if !self.json && self.target.is_none() && tls {
                 println!("{page}");

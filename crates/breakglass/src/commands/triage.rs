@@ -20,7 +20,7 @@ impl Triage {
     pub(crate) fn run(self, file: &FleetFile) -> anyhow::Result<u8> {
         let fleet = file.load()?;
         here::known_target(&fleet, &self.target)?;
-        here::runtime()?.block_on(async {
+        here::block_on(async {
             let here = Here::set_up(fleet, std::slice::from_ref(&self.target)).await?;
             let triage = breakglass_recovery::triage(&here.desk, &here::actor(), &self.target, None).await;
             if self.json {

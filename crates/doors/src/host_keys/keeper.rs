@@ -30,18 +30,59 @@ const RETRY: Duration = Duration::from_secs(5);
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Starts the thread. It ends when the last [`super::HostKeys`] is gone and everything that can be written is.
-pub(crate) fn start(path: PathBuf, shared: &Arc<Shared>) -> io::Result<Sender<Order>> {
-    let (orders, inbox) = channel();
+/// Reads the file first where that was not done yet, and tells how that went.
+pub(crate) fn start(
+    path: PathBuf,
+    shared: &Arc<Shared>,
+) -> io::Result<(Sender<Order>, Receiver<io::Result<()>>)> {
+    let ((orders, inbox), (tell, first)) = (channel(), channel());
     let shared = Arc::downgrade(shared);
-    std::thread::Builder::new().name("host-keys".to_owned()).spawn(move || keep(&path, &shared, &inbox))?;
-    Ok(orders)
+    let work = move || {
+        let wrong = recall(&path, &shared, &tell);
+        keep(&path, &shared, &inbox, &wrong);
+    };
+    std::thread::Builder::new().name("host-keys".to_owned()).spawn(work)?;
+    Ok((orders, first))
 }
 
-fn keep(path: &Path, shared: &Weak<Shared>, inbox: &Receiver<Order>) {
+/// The first reading, however long the disk takes. Gives the components whose key was believed meanwhile and is not the pinned one.
+fn recall(path: &Path, shared: &Weak<Shared>, tell: &Sender<io::Result<()>>) -> Vec<String> {
+    let is_known = |shared: &Weak<Shared>| shared.upgrade().is_none_or(|shared| lock(&shared.state).was_read);
+    while !is_known(shared) {
+        match read(path) {
+            Ok(text) => {
+                let Some(shared) = shared.upgrade() else { break };
+                let mut state = lock(&shared.state);
+                let wrong = state.recall(file::parse(&text));
+                state.keeping = Keeping::Kept;
+                drop(state);
+                for component in &wrong {
+                    tracing::error!(
+                        component,
+                        "its host key was believed while the pinned one could not be read, and is another"
+                    );
+                }
+                // Nobody listens where it took too long.
+                let _late = tell.send(Ok(()));
+                return wrong;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "host keys cannot be read");
+                let _late = tell.send(Err(error));
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn keep(path: &Path, shared: &Weak<Shared>, inbox: &Receiver<Order>, wrong: &[String]) {
     let mut unsaved: HashMap<String, Pin> = HashMap::new();
     loop {
         let mut waiting = Vec::new();
         match inbox.recv_timeout(RETRY) {
+            // Ordered before the file could be read, and taken back by what it says.
+            Ok(Order::Save(component, pin)) if !pin.accepted && wrong.contains(&component) => continue,
             Ok(Order::Save(component, pin)) => {
                 unsaved.insert(component, pin);
             }

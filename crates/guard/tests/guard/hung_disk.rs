@@ -94,6 +94,45 @@ fn a_hung_record_delays_a_verb_once_and_loses_nothing() {
 }
 
 #[test]
+fn a_running_vm_is_looked_at_and_cycled_while_every_disk_of_the_guard_hangs() {
+    let mut door = Door::new();
+    let Some(disk) = Disk::new(&door) else { return };
+    door.record_dir = disk.at.join("log");
+    door.forensics_dir = disk.at.join("forensics");
+    door.write();
+    let before = door.start();
+    let well = door.ask("status");
+    {
+        let _frozen = disk.freeze();
+        for _ in 0..3 {
+            let status = door.ask("status");
+            assert_eq!(status.code, 0, "{}", status.stderr);
+            assert!(status.stderr.contains("record not kept"), "{}", status.stderr);
+            // The record's deadline is half a second, and waited for once; the second above it is for a busy machine.
+            let longest = well.took + Duration::from_millis(1500);
+            assert!(status.took < longest, "{:?}, and {:?} with a disk that is well", status.took, well.took);
+        }
+        let cycle = door.lines("cycle");
+        assert_eq!(cycle.end.outcome, Outcome::Done, "{}", cycle.end.message);
+        let after = cycle.end.status.unwrap().process.unwrap().pid;
+        assert!(after != before && !alive(before), "another process runs");
+        assert_eq!(door.qemus(102), [after], "and only it");
+        assert_eq!(door.ask("forensics").code, 0, "forensics reach the caller, kept or not");
+    }
+    until("the disk takes lines again", || !door.ask("nonsense").stderr.contains("record not kept"));
+    let verified = door.verify(&[]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert!(verified.stdout.contains(" 1 gaps, 0 lines known to be lost"), "{}", verified.stdout);
+    let lines = door.record_lines();
+    for request in ["status", "--json cycle", "forensics"] {
+        assert!(
+            lines.iter().any(|line| line["request"] == request && line["decision"] == "allow"),
+            "{request}"
+        );
+    }
+}
+
+#[test]
 fn a_process_that_cannot_die_means_that_no_second_one_is_started() {
     let mut door = Door::new();
     let Some(disk) = Disk::new(&door) else { return };

@@ -142,17 +142,29 @@ fn a_read_only_disk_stops_no_verb() {
     let mut door = Door::new();
     let disk = door.path().join("readonly");
     fs::create_dir(&disk).unwrap();
-    if !mount(&["-t", "tmpfs", "-o", "ro,size=16k", "none"], &disk) {
+    if !mount(&["-t", "tmpfs", "-o", "size=64k,mode=700", "none"], &disk) {
         println!("skipped: only root may mount a read-only disk");
         return;
     }
     let _mounted = Mounted(disk.clone());
     door.record_dir.clone_from(&disk);
+    door.forensics_dir = disk.join("forensics");
     door.write();
+    door.ask("status");
+    assert!(mount(&["-o", "remount,ro"], &disk));
     let answer = door.ask("cycle");
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     assert!(answer.stderr.contains("record not kept: "), "{}", answer.stderr);
     assert!(answer.took < Duration::from_secs(6));
+    assert!(mount(&["-o", "remount,rw"], &disk));
+    assert!(!door.ask("status").stderr.contains("record not kept"));
+    let verified = door.verify(&[]);
+    assert!(
+        verified.stdout.contains(" 1 gaps, 0 lines known to be lost"),
+        "{}{}",
+        verified.stdout,
+        verified.stderr
+    );
 }
 
 /// A mounted file system, unmounted whatever happens.

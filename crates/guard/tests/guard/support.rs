@@ -28,6 +28,7 @@ pub(crate) struct Door {
     pub(crate) vms: Vec<Vm>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) record_dir: PathBuf,
+    pub(crate) forensics_dir: PathBuf,
 }
 
 pub(crate) struct Answer {
@@ -46,7 +47,8 @@ impl Door {
     pub(crate) fn to(vms: &[(u32, &str)]) -> Self {
         let scratch = tempfile::Builder::new().prefix("bgg").tempdir().unwrap();
         let record_dir = scratch.path().join("log");
-        let mut door = Self { scratch, vms: Vec::new(), settings: Vec::new(), record_dir };
+        let forensics_dir = scratch.path().join("forensics");
+        let mut door = Self { scratch, vms: Vec::new(), settings: Vec::new(), record_dir, forensics_dir };
         for (id, name) in vms {
             let command = door.qemu(*id, &[]);
             door.vms.push(Vm { id: *id, name: (*name).to_owned(), command });
@@ -102,8 +104,7 @@ impl Door {
         for (key, value) in &self.settings {
             writeln!(text, "{key} = {value}").unwrap();
         }
-        writeln!(text, "[power.forensics]\ndir = {:?}\ndeadline_seconds = 2", self.path().join("forensics"))
-            .unwrap();
+        writeln!(text, "[power.forensics]\ndir = {:?}\ndeadline_seconds = 2", self.forensics_dir).unwrap();
         for vm in &self.vms {
             writeln!(text, "[[power.machines]]\nvm = {}\nname = {:?}\n[power.machines.qmp]", vm.id, vm.name)
                 .unwrap();

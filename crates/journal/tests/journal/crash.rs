@@ -38,7 +38,7 @@ async fn append_for_ever(journal: Journal, task: u32) {
     }
 }
 
-fn start(dir: &Path) -> (Child, BufReader<ChildStdout>) {
+pub(crate) fn start(dir: &Path) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::child_appends_until_it_is_killed", "--nocapture", "--test-threads", "1"])
         .env(CHILD, dir)

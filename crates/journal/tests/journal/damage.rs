@@ -79,6 +79,15 @@ async fn a_cut_tail_and_a_forged_one_show_against_an_exported_head() {
         assert!(journal.append(None, mara(), note(format!("forged {n}"))).await.is_durable());
     }
     close(journal).await;
+    // The server had noticed by itself, and says so in the chain.
+    assert_eq!(verify(dir.path(), None).unwrap().missing, 3);
+    assert_eq!(damage(dir.path(), Some(head)), (8, Damage::Truncated));
+    let (dir, _) = journal_of(7).await;
+    let journal = open(dir.path());
+    for n in 0..5 {
+        assert!(journal.append(None, mara(), note(format!("forged {n}"))).await.is_durable());
+    }
+    close(journal).await;
     assert!(verify(dir.path(), None).is_ok());
     assert_eq!(damage(dir.path(), Some(head)), (10, Damage::Edited));
     change(dir.path(), "DELETE FROM events");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 const ALL: Wanted = Wanted { incident: None, after: Seq(0), limit: usize::MAX };
 
 /// Takes all the space that is left.
-fn fill(dir: &Path) -> std::path::PathBuf {
+pub(crate) fn fill(dir: &Path) -> std::path::PathBuf {
     use std::io::Write as _;
     let path = dir.join("filler");
     let mut file = std::fs::File::create(&path).unwrap();

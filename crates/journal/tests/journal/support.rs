@@ -87,6 +87,10 @@ impl Mount {
         self.frozen = false;
     }
 
+    pub(crate) fn read_write(&self) {
+        run("mount", &["-o", "remount,rw", self.at.path().to_str().unwrap()]);
+    }
+
     pub(crate) fn read_only(&self) {
         run("mount", &["-o", "remount,ro", self.at.path().to_str().unwrap()]);
     }

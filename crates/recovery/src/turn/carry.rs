@@ -145,7 +145,7 @@ async fn power(desk: &Desk, call: &Call<'_>, verb: Verb) -> Came {
         let triage = fresh_triage(desk, call).await;
         shown =
             format!("triage at {}: {}", triage.at.time_of_day(), triage.summary).chars().take(300).collect();
-        seen = Some(Seq(desk.journal.head().seq));
+        seen = Some(desk.journal.newest());
     }
     let wanted = Press { target: call.about.to_owned(), verb, seen, shown, incident: Some(call.incident) };
     match press(desk, call.actor.clone(), wanted).await {

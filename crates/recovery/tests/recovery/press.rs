@@ -107,6 +107,12 @@ async fn a_line_cut_at_any_step_loses_no_step_and_sends_nothing_twice() {
             assert_eq!(steps(&events).len(), STEPS, "{cut}: {:#?}", kinds(&events));
             assert_eq!(count(&events, |body| matches!(body, EventBody::LineLost { .. })), 1, "{cut}");
             assert_eq!(count(&events, |body| matches!(body, EventBody::VerbAccepted { .. })), 1, "{cut}");
+            // Parts that went down the lost line are not here: then the incident names where they lie.
+            let missed = ["started", "accepted", "forensics-begun", "forensics-done"].contains(&cut);
+            let tells = |body: &EventBody| {
+                matches!(body, EventBody::Note { text } if text.contains("scp -r root@127.0.0.1:/var/lib/breakglass/forensics/devvm/one ."))
+            };
+            assert_eq!(count(&events, tells), usize::from(missed), "{cut}: {:#?}", kinds(&events));
             assert_eq!(site.count("cycle"), 1, "{cut}: {:?}", site.calls());
         });
         // A handful side by side: each brings two sshds and an agent.

@@ -48,6 +48,7 @@ impl Visitor {
         match &self.actor {
             Actor::Human(name) | Actor::Token(name) | Actor::Cli(name) | Actor::Guard(name) => name,
             Actor::Agent(agent) => &agent.engine,
+            Actor::Spool(_) => "spool",
             Actor::Watch => "watch",
             Actor::Server => "breakglass",
         }

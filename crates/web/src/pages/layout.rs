@@ -117,7 +117,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                 div #banner data-part { (page.banner) }
                 @if let Some(why) = frame.not_keeping {
                     p.banner.lit.down role="status" {
-                        span.lamp.down { "The journal cannot keep what happens: " (why) "." }
+                        span.lamp.down { "The journal does not keep what happens, " (why) "." }
                         " Buttons, triage and commands work all the same; write down what you do."
                     }
                 }
