@@ -2,7 +2,7 @@
 //! kind of identity. Nothing answers that does not stand here.
 
 use crate::app::App;
-use crate::{api, assets, forms, shows, turns};
+use crate::{agent, api, assets, forms, shows, turns};
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -12,8 +12,10 @@ use axum::routing::{MethodRouter, get, post};
 pub enum Who {
     /// Anybody: the log-in page, what it is made of, and whether the server is up.
     Public,
-    /// Whoever is known.
+    /// Whoever is known, but for an outside agent.
     Known,
+    /// An outside agent, by a token of its own. Other tokens may do more than its tools, so they have no place here.
+    Agent,
     /// A person, never a program with a token.
     Person,
 }
@@ -116,6 +118,9 @@ pub const ROUTES: &[Route] = routes! {
     GET "/api/v1/hosts" Known Data => get(api::hosts),
     POST "/api/v1/hosts/{name}/looks" Known Data => post(api::look),
     POST "/api/v1/hosts/{name}/accept-key" Person Data => post(api::accept_key),
+
+    GET "/api/v1/agent/tools" Agent Data => get(agent::tools),
+    POST "/api/v1/agent/calls" Agent Stream => post(agent::call),
 };
 
 /// The route that a request matched. `HEAD` is `GET` without the body.

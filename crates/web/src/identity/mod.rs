@@ -34,6 +34,8 @@ pub enum Way {
     Password,
     /// A bearer token.
     Token,
+    /// The bearer token of an outside agent.
+    Agent,
     /// A header that a listed proxy set.
     Header,
 }
@@ -45,6 +47,7 @@ impl Way {
         match self {
             Self::Password => "password",
             Self::Token => "token",
+            Self::Agent => "agent token",
             Self::Header => "header",
         }
     }
@@ -68,6 +71,7 @@ impl Visitor {
         match &self.actor {
             Actor::Human(name) | Actor::Token(name) | Actor::Cli(name) | Actor::Guard(name) => name,
             Actor::Agent(agent) => &agent.engine,
+            Actor::Outside(outside) => &outside.agent,
             Actor::Watch => "watch",
             Actor::Server => "breakglass",
         }
@@ -119,8 +123,9 @@ impl Identity {
         if let Some(bearer) = bearer(headers) {
             // Whoever shows a token is judged by it alone: a wrong one is not saved by a cookie beside it.
             let tokens = self.tokens.as_ref()?.current().await;
-            let name = tokens.name_of(bearer)?;
-            return Some(Visitor { actor: Actor::Token(name), way: Way::Token, csrf: String::new() });
+            let holder = tokens.holder_of(bearer)?;
+            let way = if holder.is_agent { Way::Agent } else { Way::Token };
+            return Some(Visitor { actor: Actor::Token(holder.name), way, csrf: String::new() });
         }
         if let Some(name) = self.session_name(headers, now).await {
             let csrf = self.sessions.csrf(cookie_value(headers, self.sessions.cookie_name())?);

@@ -62,9 +62,13 @@ to = "devvm"
 user = "breakglass-diag"
 key = "repair-key"
 deadline = "2 s"
+[agent.outside]
+repair = "ask"
 "#;
 
 pub(crate) const TOKEN: &str = "kLm4Zr0w9s8d7f6g5h4j3k2l1";
+/// The token of an outside agent.
+pub(crate) const AGENT_TOKEN: &str = "qWe4Zr0w9s8d7f6g5h4j3k2l1";
 pub(crate) const HEADER: &str = "x-remote-user";
 /// The listed proxy; everything else comes from 127.0.0.1.
 pub(crate) const PROXY: &str = "127.0.0.2";
@@ -108,8 +112,10 @@ impl Server {
             format!("# who may log in\nmara:{}\nole:{bcrypt}\nbroken\n", hash("correct horse")),
         )
         .unwrap();
-        let digest: String = Sha256::digest(TOKEN).iter().map(|b| format!("{b:02x}")).collect();
-        std::fs::write(dir.path().join("tokens"), format!("deploy:{digest}\n")).unwrap();
+        let digest =
+            |token: &str| Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let tokens = format!("deploy:{}\nlaptop:{}:agent\n", digest(TOKEN), digest(AGENT_TOKEN));
+        std::fs::write(dir.path().join("tokens"), tokens).unwrap();
         let mut config = WebConfig::from_fleet(&desk.fleet);
         config.listen = vec![([127, 0, 0, 1], 0).into()];
         config.password_file = Some(dir.path().join("passwords"));
@@ -200,6 +206,10 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    pub(crate) fn agent() -> Self {
+        Self { bearer: Some(AGENT_TOKEN.to_owned()), ..Self::default() }
+    }
+
     pub(crate) fn token() -> Self {
         Self { bearer: Some(TOKEN.to_owned()), ..Self::default() }
     }
