@@ -5,6 +5,11 @@
 
 mod chain;
 mod doors;
+mod mcp;
+mod mcp_config;
+#[path = "../../../agents/tests/agents/scripted_model.rs"]
+#[expect(dead_code, reason = "it misbehaves in more ways than are asked of it here")]
+mod scripted_model;
 mod serve;
 mod site;
 mod words;

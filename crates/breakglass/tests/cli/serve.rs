@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -15,21 +15,21 @@ impl Drop for Serving {
     }
 }
 
-fn serve(site: &Site) -> Serving {
+pub(crate) fn serve(site: &Site) -> Serving {
     let mut command = command(&["serve"]);
     command.env("BREAKGLASS_FLEET", site.fleet());
     let log = std::fs::File::create(site.fleet().with_extension("log")).unwrap();
     Serving(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
 }
 
-fn healthy(port: u16) -> bool {
+pub(crate) fn healthy(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
     asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
 }
 
-fn wait_until(what: &str, patience: Duration, done: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, patience: Duration, done: impl Fn() -> bool) {
     let deadline = Instant::now() + patience;
     while !done() {
         assert!(Instant::now() < deadline, "never: {what}");
