@@ -13,7 +13,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_incident::{Event, IncidentId, Seq, View};
-use breakglass_recovery::{TargetView, changed_host_keys, dependencies, looks_at};
+use breakglass_recovery::{TargetView, changed_host_keys, looks_at};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -46,7 +46,7 @@ pub(crate) async fn board(State(app): State<App>, Extension(visitor): Extension<
 
 fn board_main(app: &App, targets: &[TargetView]) -> Markup {
     let desk = &app.desk;
-    fleet::main(&desk.fleet, targets, &desk.turns.asked(), &dependencies(desk), desk.now())
+    fleet::main(&desk.fleet, targets, &desk.turns.asked(), &app.dependencies(), desk.now())
 }
 
 /// `GET /parts`
@@ -298,7 +298,7 @@ fn subject(
             open,
             &engines,
         ),
-        foot: foot::fold(&app.desk.fleet, &target.name, &dependencies(&app.desk)),
+        foot: foot::fold(&app.desk.fleet, &target.name, &app.dependencies()),
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
         dock: view.is_none_or(|view| view.running.is_none()),
@@ -325,11 +325,18 @@ fn subject_parts(
 }
 
 pub(crate) fn context<'a>(
-    app: &App,
+    app: &'a App,
     visitor: &'a Visitor,
     target: &'a TargetView,
     view: Option<&View>,
     seen: Seq,
 ) -> Context<'a> {
-    Context { visitor, target, incident: view.and_then(|view| view.id), seen, now: app.desk.now() }
+    Context {
+        visitor,
+        target,
+        incident: view.and_then(|view| view.id),
+        seen,
+        now: app.desk.now(),
+        stoppable: &app.desk.stoppable,
+    }
 }

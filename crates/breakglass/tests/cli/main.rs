@@ -5,6 +5,7 @@
 
 mod chain;
 mod doors;
+mod flood;
 mod mcp;
 mod mcp_config;
 #[path = "../../../agents/tests/agents/scripted_model.rs"]
@@ -12,4 +13,5 @@ mod mcp_config;
 mod scripted_model;
 mod serve;
 mod site;
+mod ways;
 mod words;

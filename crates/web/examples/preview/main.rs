@@ -1,13 +1,13 @@
 //! The pages without a fleet behind them, to look at: a block stall that was found, a cycle under way, a machine that
 //! is back, a board. Nothing that is pressed reaches a machine. `cargo run -p breakglass-web --example preview`, then
-//! log in as `mara` with `preview`.
+//! log in as `mara` with `preview`, or as `vera`, who may only look.
 
 mod turn;
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
-use breakglass_fleet::Fleet;
+use breakglass_fleet::{Fleet, Role};
 use breakglass_incident::{
     Actor, ArtifactRef, CommandId, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
 };
@@ -131,12 +131,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&dir)?;
     let desk = desk(&dir)?;
     let hash = Argon2::default().hash_password(b"preview")?;
-    std::fs::write(dir.join("passwords"), format!("mara:{hash}\n"))?;
+    std::fs::write(dir.join("passwords"), format!("mara:{hash}\nvera:{hash}\n"))?;
     let mut config = WebConfig::from_fleet(&desk.fleet);
     let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(8088);
     config.listen = vec![([127, 0, 0, 1], port).into()];
     config.password_file = Some(dir.join("passwords"));
     config.state_dir.clone_from(&dir);
+    config.roles.people.push(("vera".to_owned(), Role::View));
     let listening = Listening::bind(&config.listen).await?;
     for address in &listening.addresses {
         println!("http://{address}/  mara / preview");

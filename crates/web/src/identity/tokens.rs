@@ -52,6 +52,13 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// All names, in the file's order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.lines.iter().map(|line| line.holder.name.clone()).collect()
+    }
+}
+
 fn parse(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 {
         return None;
