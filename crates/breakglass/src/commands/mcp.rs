@@ -97,7 +97,7 @@ impl Mcp {
         };
         let (remote, no_remote) = match server {
             Some(server) => (Some(Remote::new(&server, token, self.ca.as_deref())?), String::new()),
-            None => (None, "No server is named: the fleet file has no [web] listen.".to_owned()),
+            None => (None, "No server is named: give --server, since the fleet file names none that this machine reaches safely.".to_owned()),
         };
         Ok(Behind { remote, no_remote, direct })
     }
@@ -111,7 +111,10 @@ fn address(fleet: &Fleet) -> Option<String> {
         std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
     };
-    ip.is_loopback().then(|| format!("http://{}", SocketAddr::new(ip, listen.port())))
+    // Without TLS a token goes to this very machine only.
+    let scheme = if fleet.web.tls.is_some() { "https" } else { "http" };
+    let fine = fleet.web.tls.is_some() || ip.is_loopback();
+    fine.then(|| format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
 }
 
 /// Where a token is looked for unless a file is named.

@@ -48,7 +48,7 @@ impl Session {
 
     /// The text of an answer, and whether it is an error that the model reads.
     async fn call(&self, tool: &'static str, arguments: Value) -> (String, bool) {
-        let Value::Object(arguments) = arguments else { panic!() };
+        let arguments = arguments.as_object().unwrap().clone();
         let wish = CallToolRequestParams::new(tool).with_arguments(arguments);
         let answer = self.client.call_tool(wish).await.unwrap();
         let text = answer.content.iter().filter_map(|part| Some(part.as_text()?.text.clone())).collect();
@@ -59,7 +59,8 @@ impl Session {
     async fn end(mut self) {
         let _ = self.client.cancel().await;
         let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
-        ended.expect("it ends when its client is gone").unwrap();
+        // It ends when its client is gone.
+        ended.unwrap().unwrap();
     }
 }
 
@@ -256,7 +257,8 @@ impl Raw {
         loop {
             let mut line = String::new();
             assert!(self.from.read_line(&mut line).unwrap() > 0, "it ended");
-            let value: Value = serde_json::from_str(&line).expect("every line is JSON");
+            // Every line is JSON, whatever came in.
+            let value: Value = serde_json::from_str(&line).unwrap();
             if value.get("id") == Some(&json!(id)) {
                 return value;
             }
