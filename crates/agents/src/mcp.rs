@@ -6,7 +6,7 @@ mod socket;
 
 pub(crate) use socket::TurnSocket;
 
-use breakglass_recovery::turn::{ToolSpec, Tools};
+use breakglass_recovery::turn::{ToolAnswer, ToolSpec, Tools};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
@@ -43,7 +43,7 @@ impl TurnServer {
 }
 
 /// A tool in the protocol's words.
-fn tool(spec: ToolSpec) -> Tool {
+pub(crate) fn tool(spec: ToolSpec) -> Tool {
     let schema = match spec.schema {
         Value::Object(schema) => schema,
         _ => serde_json::Map::new(),
@@ -81,9 +81,14 @@ impl ServerHandler for TurnServer {
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let answer = self.tools.call(request.name.into_owned(), arguments).await;
-        let content = vec![ContentBlock::text(answer.text)];
-        let result =
-            if answer.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
-        Ok(result.into())
+        Ok(answered(answer))
     }
+}
+
+/// An answer in the protocol's words. A refusal is no error of the protocol: the model has to read it.
+pub(crate) fn answered(answer: ToolAnswer) -> CallToolResponse {
+    let content = vec![ContentBlock::text(answer.text)];
+    let result =
+        if answer.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
+    result.into()
 }

@@ -15,6 +15,11 @@ pub(crate) struct FleetFile {
 }
 
 impl FleetFile {
+    /// The one that was named, where one was.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.file.clone()
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> PathBuf {
         match &self.file {

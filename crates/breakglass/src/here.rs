@@ -31,11 +31,16 @@ pub(crate) struct Here {
 impl Here {
     /// Sets one up for these targets; all of them where none is named. Call it inside a runtime.
     pub(crate) async fn set_up(fleet: Fleet, targets: &[String]) -> anyhow::Result<Self> {
-        let fleet = Arc::new(fleet);
         let wanted = |door: &Door| {
             let of = door.controls.as_deref().unwrap_or(&door.to);
             targets.is_empty() || targets.iter().any(|target| target == of)
         };
+        Self::set_up_for(fleet, wanted).await
+    }
+
+    /// The same, with the keys of these doors and no others.
+    pub(crate) async fn set_up_for(fleet: Fleet, wanted: impl Fn(&Door) -> bool) -> anyhow::Result<Self> {
+        let fleet = Arc::new(fleet);
         let keys = keys(&fleet, wanted);
         let keyholder = tokio::task::spawn_blocking(move || keyholder(&keys)).await??;
         for problem in keyholder.problems() {

@@ -3,7 +3,7 @@
 //! Without a server there is no journal to write to; what the use cases tell goes through one in memory, and from there
 //! into the spool, whose numbers are its own. A spool that cannot be written holds up nothing: it is said once.
 
-use breakglass_incident::{Event, EventBody, IncidentId, PressId, Seq};
+use breakglass_incident::{Event, EventBody, IncidentId, PressId, Seq, TurnEvent};
 use breakglass_journal::{Journal, Spool};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -85,6 +85,9 @@ impl Copy {
             EventBody::VerbFinished { press: Some(press), .. } => *press = renumber(*press),
             EventBody::CommandFinished { command, .. } => {
                 command.0 = self.numbers.get(&Seq(command.0)).map_or(command.0, |seq| seq.0);
+            }
+            EventBody::Turn(TurnEvent::ToolAnswered { call, .. }) => {
+                call.0 = self.numbers.get(&Seq(call.0)).map_or(call.0, |seq| seq.0);
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 //!
 //! Values only. What they mean in an incident is decided by crate `incident`, and held by the server.
 
+use crate::{Door, DoorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct AgentSection {
     pub power: Autonomy,
     /// Doors with an autonomy of their own.
     pub doors: Vec<(String, Autonomy)>,
+    /// What agents that no turn runs may do.
+    pub outside: Outside,
     /// How much an agent may do.
     pub budget: Budget,
     /// How long one turn may run.
@@ -74,11 +77,31 @@ impl Default for AgentSection {
             repair: Autonomy::Act,
             power: Autonomy::Act,
             doors: Vec::new(),
+            outside: Outside::default(),
             budget: Budget::default(),
             wall_clock: Duration::from_secs(20 * 60),
             approval: Duration::from_secs(5 * 60),
             runbooks: None,
         }
+    }
+}
+
+/// What outside agents may do, beyond looking through diag doors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Through repair doors, unless a door has its own; `None`: they are closed to outside agents.
+    pub repair: Option<Autonomy>,
+    /// Through power doors, unless a door has its own; `None`: they are closed to outside agents.
+    pub power: Option<Autonomy>,
+    /// Doors with an autonomy of their own.
+    pub doors: Vec<(String, Autonomy)>,
+    /// Calls of any tool in one hour, for each token.
+    pub calls_per_hour: u32,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self { repair: None, power: None, doors: Vec::new(), calls_per_hour: 600 }
     }
 }
 
@@ -154,13 +177,29 @@ impl Default for Budget {
 impl AgentSection {
     /// What the file says of this door.
     #[must_use]
-    pub fn autonomy(&self, door: &crate::Door) -> Autonomy {
-        let own = self.doors.iter().find(|(name, _)| *name == door.name).map(|(_, autonomy)| *autonomy);
-        own.unwrap_or(match door.kind {
-            crate::DoorKind::Repair => self.repair,
-            crate::DoorKind::Power => self.power,
+    pub fn autonomy(&self, door: &Door) -> Autonomy {
+        own(&self.doors, door).unwrap_or(match door.kind {
+            DoorKind::Repair => self.repair,
+            DoorKind::Power => self.power,
             // Nothing can be changed through the others.
-            crate::DoorKind::Diag | crate::DoorKind::Cold => Autonomy::Observe,
+            DoorKind::Diag | DoorKind::Cold => Autonomy::Observe,
         })
     }
+
+    /// What an outside agent may do through this door: what it was granted, and never more than an agent in a turn may.
+    /// `None`: it was granted nothing.
+    #[must_use]
+    pub fn outside_autonomy(&self, door: &Door) -> Option<Autonomy> {
+        let granted = own(&self.outside.doors, door).or(match door.kind {
+            DoorKind::Repair => self.outside.repair,
+            DoorKind::Power => self.outside.power,
+            DoorKind::Diag => Some(Autonomy::Observe),
+            DoorKind::Cold => None,
+        });
+        granted.map(|granted| granted.min(self.autonomy(door)))
+    }
+}
+
+fn own(doors: &[(String, Autonomy)], door: &Door) -> Option<Autonomy> {
+    doors.iter().find(|(name, _)| *name == door.name).map(|(_, autonomy)| *autonomy)
 }

@@ -21,7 +21,7 @@ mod values;
 mod web;
 
 pub use advice::{Advice, check};
-pub use agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect};
+pub use agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect, Outside};
 pub use example::example;
 pub use invalid::{Invalid, Problem};
 pub use load::LoadError;

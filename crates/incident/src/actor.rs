@@ -20,6 +20,8 @@ pub enum Actor {
     Agent(AgentActor),
     /// Somebody at the command line while no server took it: told by a line of a spool, taken in later.
     Spool(SpoolActor),
+    /// An agent that no turn of ours runs, on somebody's machine, which uses the same tools.
+    Outside(OutsideAgent),
     /// The watch.
     Watch,
     /// The server itself.
@@ -48,6 +50,29 @@ pub struct SpoolActor {
     pub taken_in: Timestamp,
 }
 
+/// An agent on somebody's machine, and what answers for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OutsideAgent {
+    /// As it calls itself; nobody vouches for that.
+    pub agent: String,
+    /// What let it in: `token laptop`, or an account and a machine where it came without the server.
+    pub by: String,
+}
+
+impl OutsideAgent {
+    /// The longest name that is taken.
+    const NAME: usize = 48;
+
+    /// An agent with a name that is fit to stand in a line: what a client says of itself is anybody's text.
+    #[must_use]
+    pub fn new(says: &str, by: impl Into<String>) -> Self {
+        let fine = |c: char| c.is_ascii_alphanumeric() || " ._-/".contains(c);
+        let name: String = says.chars().filter(|c| fine(*c)).take(Self::NAME).collect();
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { agent: if name.is_empty() { "without a name".to_owned() } else { name }, by: by.into() }
+    }
+}
+
 impl Actor {
     /// Whether it is a person, who alone may allow what an agent asks for.
     #[must_use]
@@ -64,6 +89,7 @@ impl fmt::Display for Actor {
             Self::Guard(door) => write!(f, "guard of {door}"),
             Self::Agent(agent) => write!(f, "agent {} for {}", agent.engine, agent.asked_by),
             Self::Spool(spool) => write!(f, "{} (taken in late)", spool.by),
+            Self::Outside(outside) => write!(f, "outside agent {} ({})", outside.agent, outside.by),
             Self::Watch => f.write_str("watch"),
             Self::Server => f.write_str("breakglass"),
         }

@@ -38,12 +38,17 @@ number_id! {
     CommandId
 }
 number_id! {
-    /// One run of an agent: the seq of its `TurnStarted` event.
+    /// One run of an agent: the seq of its `TurnStarted` event. 0 is no turn: a call of an outside agent has none.
     TurnId
 }
 number_id! {
     /// One call of a tool by an agent: the seq of its `ToolCalled` event.
     CallId
+}
+
+impl TurnId {
+    /// Where a call of an outside agent belongs: to no turn.
+    pub const OUTSIDE: Self = Self(0);
 }
 
 /// Something large that is kept beside the journal, named by its content.

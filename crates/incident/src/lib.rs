@@ -14,7 +14,7 @@ mod turns;
 mod view;
 mod words;
 
-pub use actor::{Actor, AgentActor, SpoolActor};
+pub use actor::{Actor, AgentActor, OutsideAgent, SpoolActor};
 pub use event::{
     ArtifactRef, CallId, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
     TurnId,
@@ -22,7 +22,7 @@ pub use event::{
 pub use markdown::markdown;
 pub use material::material_since;
 pub use turn_event::{CallOutcome, Spend, TurnEvent, TurnOutcome};
-pub use turns::{Approval, Call, Turn, TurnEndView, Turns};
+pub use turns::{Approval, Call, Turn, TurnEndView, Turns, WaitingCall};
 pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
 pub use words::{Row, RowKind, duration, row};
 

@@ -136,17 +136,18 @@ fn a_question_waits_until_it_is_answered_and_dies_with_its_turn() {
     );
     let begun = [started(1), called(2, Some(Spend::Command)), asked];
     let mut view = View::fold(&begun);
-    let (_, call, until) = view.turns.waiting().expect("it waits");
-    assert_eq!((call.id, until), (CallId(2), at(300)));
+    let waiting = view.turns.waiting();
+    let ids: Vec<_> = waiting.iter().map(|waiting| (waiting.call.id, waiting.until)).collect();
+    assert_eq!(ids, [(CallId(2), at(300))]);
     assert_eq!(view.turns.unfinished(), [(TurnId(1), vec![CallId(2)])]);
     let given = event(4, 4, TurnEvent::ApprovalGiven { call: CallId(2), digest: "d".to_owned() });
     let mut allowed = view.clone();
     allowed.apply(&given);
-    assert!(allowed.turns.waiting().is_none());
+    assert!(allowed.turns.waiting().is_empty());
     let by = &allowed.turns.call(CallId(2)).unwrap().approval;
     assert_eq!(*by, Approval::Given(Actor::Human("mara".to_owned())));
     view.apply(&event(5, 5, TurnEvent::TurnInterrupted { turn: TurnId(1) }));
-    assert!(view.turns.waiting().is_none() && view.turns.running().is_none());
+    assert!(view.turns.waiting().is_empty() && view.turns.running().is_none());
     assert!(view.turns.all.first().unwrap().end.as_ref().unwrap().how.is_none());
 }
 

@@ -51,6 +51,8 @@ pub struct TurnEndView {
 pub struct Call {
     /// Its id.
     pub id: CallId,
+    /// Who made it.
+    pub by: Actor,
     /// The tool.
     pub tool: String,
     /// As a person reads it.
@@ -76,6 +78,15 @@ impl Call {
         let carried_out = matches!(self.outcome, Some(CallOutcome::Done | CallOutcome::Failed) | None);
         self.spends.is_some() && carried_out && self.observed.is_none()
     }
+
+    fn waits(&self) -> Option<WaitingCall<'_>> {
+        match self.approval {
+            Approval::Waits(until) if self.outcome.is_none() => {
+                Some(WaitingCall { by: &self.by, call: self, until })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a call stands with a person's approval.
@@ -93,11 +104,24 @@ pub enum Approval {
     Expired,
 }
 
-/// All turns of an incident.
+/// A call that waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WaitingCall<'a> {
+    /// Who wants it: the agent of the turn that runs, or an outside agent.
+    pub by: &'a Actor,
+    /// The call.
+    pub call: &'a Call,
+    /// Until when the question stands.
+    pub until: Timestamp,
+}
+
+/// All turns of an incident, and the calls that outside agents made in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turns {
     /// Oldest first.
     pub all: Vec<Turn>,
+    /// Calls in no turn, oldest first, each with whoever made it.
+    pub outside: Vec<Call>,
 }
 
 impl Turns {
@@ -107,14 +131,13 @@ impl Turns {
         self.all.iter().rfind(|turn| turn.end.is_none())
     }
 
-    /// The call of the running turn that waits for a person, and until when.
+    /// The calls that wait for a person: one of the running turn at most, and one of each outside agent; oldest first.
     #[must_use]
-    pub fn waiting(&self) -> Option<(&Turn, &Call, Timestamp)> {
-        let turn = self.running()?;
-        turn.calls.iter().rev().find_map(|call| match call.approval {
-            Approval::Waits(until) if call.outcome.is_none() => Some((turn, call, until)),
-            _ => None,
-        })
+    pub fn waiting(&self) -> Vec<WaitingCall<'_>> {
+        let inside = self.running().map_or(&[][..], |turn| &turn.calls);
+        let mut waiting: Vec<_> = inside.iter().chain(&self.outside).filter_map(Call::waits).collect();
+        waiting.sort_by_key(|waiting| waiting.call.id);
+        waiting
     }
 
     /// The turns that have begun and not ended, and those of their calls that wait for a person.
@@ -131,7 +154,8 @@ impl Turns {
     /// A call, by its id.
     #[must_use]
     pub fn call(&self, id: CallId) -> Option<&Call> {
-        self.all.iter().rev().find_map(|turn| turn.calls.iter().rfind(|call| call.id == id))
+        let inside = self.all.iter().rev().flat_map(|turn| turn.calls.iter().rev());
+        inside.chain(self.outside.iter().rev()).find(|call| call.id == id)
     }
 
     /// Takes in the next event; what is none of a turn's is passed over.
@@ -155,9 +179,10 @@ impl Turns {
                 turn.engine.clone_from(engine);
                 turn.told.clone_from(told);
             }),
-            TurnEvent::ToolCalled { turn, tool, shown, digest, spends, .. } => self.change(*turn, |turn| {
-                turn.calls.push(Call {
+            TurnEvent::ToolCalled { turn, tool, shown, digest, spends, .. } => {
+                let call = Call {
                     id: CallId(event.seq.0),
+                    by: event.actor.clone(),
                     tool: tool.clone(),
                     shown: shown.clone(),
                     digest: digest.clone(),
@@ -166,8 +191,12 @@ impl Turns {
                     approval: Approval::NotAsked,
                     outcome: None,
                     observed: None,
-                });
-            }),
+                };
+                match *turn {
+                    TurnId::OUTSIDE => self.outside.push(call),
+                    turn => self.change(turn, |turn| turn.calls.push(call)),
+                }
+            }
             TurnEvent::ToolAnswered { call, outcome, .. } => {
                 self.change_call(*call, |call| call.outcome = Some(*outcome));
             }
@@ -221,8 +250,9 @@ impl Turns {
     }
 
     fn change_call(&mut self, id: CallId, change: impl FnOnce(&mut Call)) {
-        let calls = self.all.iter_mut().rev().flat_map(|turn| turn.calls.iter_mut().rev());
-        if let Some(call) = calls.into_iter().find(|call| call.id == id) {
+        let inside = self.all.iter_mut().rev().flat_map(|turn| turn.calls.iter_mut().rev());
+        let mut calls = inside.chain(self.outside.iter_mut().rev());
+        if let Some(call) = calls.find(|call| call.id == id) {
             change(call);
         }
     }

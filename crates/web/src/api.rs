@@ -12,7 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use breakglass_incident::{CommandId, IncidentId, Seq, View};
+use breakglass_incident::{CommandId, IncidentId, Seq, View, WaitingCall};
 use breakglass_journal::{Keeping, Wanted};
 use breakglass_protocol::Verb;
 use breakglass_recovery::{Press, Pressed, Run};
@@ -233,25 +233,34 @@ pub(crate) async fn incident(State(app): State<App>, Path(id): Path<u64>) -> Ans
     Ok(Json(json!({
         "id": id, "target": view.target, "reason": view.reason, "opened": view.opened, "closed": view.closed,
         "close_reason": view.close_reason, "away_millis": view.away_millis, "state": state, "running": running,
-        "triage": view.triage, "turns": turns(&view), "last": view.last,
+        "triage": view.triage, "turns": turns(&view),
+        "outside_waiting": outside(&view), "last": view.last,
     }))
     .into_response())
 }
 
 /// The turns in short; what was said and called is in the events.
 fn turns(view: &View) -> Vec<Value> {
-    let waits = |turn: &breakglass_incident::Turn| {
-        view.turns.waiting().filter(|(of, ..)| of.id == turn.id).map(|(_, call, until)| {
-            json!({ "call": call.id, "tool": call.tool, "shown": call.shown, "digest": call.digest, "expires": until })
-        })
+    let waiting = |turn: &breakglass_incident::Turn| {
+        view.turns.waiting().into_iter().find(|waiting| turn.calls.contains(waiting.call)).map(waits)
     };
     let told = view.turns.all.iter().map(|turn| {
         let end = turn.end.as_ref();
         json!({ "turn": turn.id, "by": turn.by, "engine": turn.engine, "ask": turn.ask, "since": turn.since,
-                "calls": turn.calls.len(), "waiting": waits(turn), "ended": end.map(|end| end.at),
+                "calls": turn.calls.len(), "waiting": waiting(turn), "ended": end.map(|end| end.at),
                 "how": end.and_then(|end| end.how), "sentence": end.map(|end| &end.sentence) })
     });
     told.collect()
+}
+
+/// The calls of outside agents that wait for a person.
+fn outside(view: &View) -> Vec<Value> {
+    let waiting = view.turns.waiting().into_iter();
+    waiting.filter(|waiting| view.turns.outside.contains(waiting.call)).map(waits).collect()
+}
+
+fn waits(WaitingCall { by, call, until }: WaitingCall<'_>) -> Value {
+    json!({ "by": by, "call": call.id, "tool": call.tool, "shown": call.shown, "digest": call.digest, "expires": until })
 }
 
 /// `GET /api/v1/incidents/{id}/events`: a stream, or (for `Accept: application/json`) what there is so far.

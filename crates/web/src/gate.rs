@@ -6,7 +6,7 @@
 
 use crate::app::App;
 use crate::headers;
-use crate::identity::Visitor;
+use crate::identity::{Visitor, Way};
 use crate::problem::Problem;
 use crate::routes::{self, Kind, Who};
 use crate::server::Peer;
@@ -68,7 +68,12 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
 
     let visitor = app.identity.visitor(request.headers(), peer, app.desk.now()).await;
     match (who, &visitor) {
-        (Who::Public, _) | (Who::Known, Some(_)) => {}
+        (Who::Public, _) => {}
+        (Who::Agent, Some(visitor)) if visitor.way != Way::Agent => return Err(Stop::Problem(agents_only())),
+        (Who::Known | Who::Person, Some(visitor)) if visitor.way == Way::Agent => {
+            return Err(Stop::Problem(agents_tools_only()));
+        }
+        (Who::Agent | Who::Known, Some(_)) => {}
         (Who::Person, Some(visitor)) if visitor.is_ambient() => {}
         (Who::Person, Some(_)) => return Err(Stop::Problem(persons_only())),
         (_, None) => return Err(stranger(app, &request, kind)),
@@ -185,6 +190,23 @@ fn persons_only() -> Problem {
         StatusCode::FORBIDDEN,
         "Only a person may do this, never a program with a token. Nothing was done.",
         "Log in to the page with your name, or use the command line on the server.",
+    )
+}
+
+fn agents_only() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "This is for outside agents, and you did not come with the token of one. Nothing was done.",
+        "Make one with `breakglass token NAME --agent`: it opens the agent's tools and nothing else, so that an agent which \
+         reads it can do no more with it.",
+    )
+}
+
+fn agents_tools_only() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "The token of an outside agent opens its tools and nothing else. Nothing was done.",
+        "Use the tools that `breakglass mcp` offers; a person does the rest on the page.",
     )
 }
 

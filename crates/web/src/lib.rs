@@ -5,6 +5,7 @@
 //! hands in a router, and that router stands behind the same gate.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod api;
 mod app;
 mod assets;

@@ -228,7 +228,8 @@ impl Viewer {
         let board = &self.app.desk.board;
         match &self.shows {
             Shows::Fleet => {
-                let salient = board.targets().iter().map(salient).collect::<Vec<_>>().join("\n");
+                let asked = self.app.desk.turns.asked().into_iter().map(|asked| asked.call.to_string());
+                let salient = board.targets().iter().map(salient).chain(asked).collect::<Vec<_>>().join("\n");
                 let new = self.told.salient.replace(salient.clone()).is_some_and(|before| before != salient);
                 new.then(|| named("state", "{}", None))
             }

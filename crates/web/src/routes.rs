@@ -2,7 +2,7 @@
 //! kind of identity. Nothing answers that does not stand here.
 
 use crate::app::App;
-use crate::{api, assets, forms, login, sessions, shows, turns};
+use crate::{agent, api, assets, forms, login, sessions, shows, turns};
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -13,8 +13,10 @@ use breakglass_fleet::Role;
 pub enum Who {
     /// Anybody: the log-in page, what it is made of, and whether the server is up.
     Public,
-    /// Whoever is known.
+    /// Whoever is known, but for an outside agent.
     Known,
+    /// An outside agent, by a token of its own. Other tokens may do more than its tools, so they have no place here.
+    Agent,
     /// A person, never a program with a token.
     Person,
 }
@@ -132,6 +134,9 @@ pub const ROUTES: &[Route] = routes! {
     GET "/api/v1/hosts" Known View Data => get(api::hosts),
     POST "/api/v1/hosts/{name}/looks" Known Operate Data => post(api::look),
     POST "/api/v1/hosts/{name}/accept-key" Person Admin Data => post(api::accept_key),
+
+    GET "/api/v1/agent/tools" Agent View Data => get(agent::tools),
+    POST "/api/v1/agent/calls" Agent View Stream => post(agent::call),
 };
 
 /// The route that a request matched. `HEAD` is `GET` without the body.

@@ -35,7 +35,7 @@ pub(crate) async fn board(State(app): State<App>, Extension(visitor): Extension<
     let page = Page {
         title: &fleet::title(&targets),
         banner: html! {},
-        main: fleet::main(&app.desk.fleet, &targets, &app.dependencies(), app.desk.now()),
+        main: board_main(&app, &targets),
         foot: html! {},
         live: Some(Live { stream: "/live".to_owned(), parts: "/parts".to_owned() }),
         refresh: targets.iter().any(|target| target.running.is_some()),
@@ -44,12 +44,17 @@ pub(crate) async fn board(State(app): State<App>, Extension(visitor): Extension<
     layout::page(&app.frame(&around, &visitor, Place::Fleet), &page)
 }
 
+fn board_main(app: &App, targets: &[TargetView]) -> Markup {
+    let desk = &app.desk;
+    fleet::main(&desk.fleet, targets, &desk.turns.asked(), &app.dependencies(), desk.now())
+}
+
 /// `GET /parts`
 pub(crate) async fn board_parts(State(app): State<App>) -> Markup {
     let targets = app.desk.board.targets();
     html! {
         title { (fleet::title(&targets)) }
-        (fleet::main(&app.desk.fleet, &targets, &app.dependencies(), app.desk.now()))
+        (board_main(&app, &targets))
     }
 }
 

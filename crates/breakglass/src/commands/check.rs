@@ -1,6 +1,7 @@
 //! `breakglass check`: whether the fleet file can be used, what is unwise in it, and what nothing acts on yet.
 
 use crate::fleet_file::FleetFile;
+use breakglass_recovery::turn::outside_grants;
 
 /// Check the fleet file: errors with their place, then advice, then what nothing uses yet
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,14 @@ impl Check {
             fleet.doors.len(),
             fleet.targets().count()
         );
+        for target in fleet.targets() {
+            let granted = outside_grants(&fleet, &target.name);
+            if !granted.is_empty() {
+                let each: Vec<String> =
+                    granted.iter().map(|(kind, autonomy)| format!("{kind} \"{autonomy}\"")).collect();
+                println!("outside agents on {}: {}", target.name, each.join(", "));
+            }
+        }
         if fleet.web.tls.is_some() {
             match breakglass_web::fingerprint(&fleet) {
                 Ok(fingerprint) => println!("the page's certificate: SHA-256 {fingerprint}"),

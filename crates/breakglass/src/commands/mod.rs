@@ -9,6 +9,7 @@ pub(crate) mod incident;
 pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod keyholder;
+pub(crate) mod mcp;
 pub(crate) mod password;
 pub(crate) mod power;
 pub(crate) mod run;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Triage(triage::Triage),
     Incident(incident::Incident),
     Journal(journal::Journal),
+    Mcp(mcp::Mcp),
     Init(init::Init),
     Check(check::Check),
     AcceptHostKey(accept_host_key::AcceptHostKey),

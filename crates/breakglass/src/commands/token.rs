@@ -8,6 +8,9 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct Token {
     /// The name that the journal shows for it: letters, digits and `._@-`
     name: String,
+    /// For an outside agent: it opens the tools of `breakglass mcp` and nothing else
+    #[arg(long)]
+    agent: bool,
 }
 
 impl Token {
@@ -17,9 +20,16 @@ impl Token {
         }
         let secret: [u8; 32] = rand::random();
         let token = format!("bg_{}", hex(&secret));
-        println!("{}:{}", self.name, hex(&Sha256::digest(token.as_bytes())));
+        let kind = if self.agent { ":agent" } else { "" };
+        println!("{}:{}{kind}", self.name, hex(&Sha256::digest(token.as_bytes())));
         eprintln!("The line above goes into the token file. The token, shown only now:");
         eprintln!("{token}");
+        if self.agent {
+            eprintln!(
+                "Put it into a file of mode 0600 on the agent's machine: ~/.config/breakglass/token is found by itself."
+            );
+            eprintln!("`breakglass mcp --print-config` there prints the agent's configuration.");
+        }
         Ok(0)
     }
 }

@@ -12,6 +12,11 @@ mod chain;
 mod disks;
 mod doors;
 mod flood;
+mod mcp;
+mod mcp_config;
+#[path = "../../../agents/tests/agents/scripted_model.rs"]
+#[expect(dead_code, reason = "it misbehaves in more ways than are asked of it here")]
+mod scripted_model;
 mod serve;
 mod site;
 mod spools;

@@ -123,6 +123,26 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Self {
+        Self::with("", "")
+    }
+
+    /// With a diag door, a token file whose one token is an agent's, and these lines more.
+    pub(crate) fn for_agents(lines: &str) -> Self {
+        let door = "[[secret]]\nname = \"diag-key\"\nfile = \"DIR/diag-key\"\n[[door]]\nname = \"devvm-diag\"\nkind = \"diag\"\nto = \"devvm\"\nuser = \"root\"\nkey = \"diag-key\"\n";
+        let site = Self::with("token_file = \"DIR/tokens\"", &format!("{door}{lines}\n"));
+        let made = breakglass(&["token", "laptop", "--agent"]);
+        let token = made.err.lines().find(|line| line.starts_with("bg_")).unwrap();
+        std::fs::write(site.dir.path().join("tokens"), &made.out).unwrap();
+        std::fs::write(site.token(), format!("{token}\n")).unwrap();
+        site
+    }
+
+    /// The file with the agent's token.
+    pub(crate) fn token(&self) -> PathBuf {
+        self.dir.path().join("token")
+    }
+
+    fn with(web_lines: &str, more: &str) -> Self {
         std::fs::create_dir_all("/run/sshd").unwrap();
         let dir = TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name);
@@ -131,10 +151,11 @@ impl Site {
         let line = |key: &str, rest: &str| {
             make_key(&at(key));
             let public = std::fs::read_to_string(at(&format!("{key}.pub"))).unwrap();
-            format!("restrict,command=\"{guard} {} {rest}\" {public}", at("vm").display())
+            format!("restrict,command=\"{guard} {} {rest}\" {}\n", at("vm").display(), public.trim_end())
         };
         let pve = Sshd::start(&at("pve"), &line("power-key", ""));
-        let devvm = Sshd::start(&at("devvm"), &line("repair-key", "inside"));
+        let inside = format!("{}{}", line("repair-key", "inside"), line("diag-key", "inside"));
+        let devvm = Sshd::start(&at("devvm"), &inside);
         let web = free_port();
         let text = format!(
             r#"
@@ -173,9 +194,13 @@ user = "root"
 key = "repair-key"
 [web]
 listen = ["127.0.0.1:{web}"]
+{web_lines}
 [watch]
 interval = "1 s"
+{more}
 "#,
+            web_lines = web_lines.replace("DIR", &dir.path().display().to_string()),
+            more = more.replace("DIR", &dir.path().display().to_string()),
             dir = dir.path().display(),
             pve = pve.port,
             devvm = devvm.port,

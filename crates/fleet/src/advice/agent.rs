@@ -1,7 +1,7 @@
 //! The agents: what can be seen to be wrong with them without starting one.
 
 use super::{Advice, say};
-use crate::{AgentKind, DoorKind, Fleet};
+use crate::{AgentKind, Autonomy, DoorKind, Fleet};
 
 pub(super) fn advise(fleet: &Fleet, advice: &mut Vec<Advice>) {
     let agent = &fleet.agent;
@@ -24,7 +24,26 @@ pub(super) fn advise(fleet: &Fleet, advice: &mut Vec<Advice>) {
             say(advice, about(), "[agent.api] is there and `kinds` does not name api: it is never used");
         }
     }
-    for (name, _) in &agent.doors {
+    for door in fleet.doors.iter().filter(|door| agent.outside_autonomy(door) == Some(Autonomy::Act)) {
+        let target = door.controls.as_deref().unwrap_or(&door.to);
+        let what = if door.kind == DoorKind::Repair { "run commands" } else { "press verbs" };
+        let sentence = format!(
+            "outside agents may {what} on {target} through \"{}\" without asking anybody: \"ask\" puts a person between",
+            door.name
+        );
+        say(advice, "[agent.outside]".to_owned(), sentence);
+    }
+    for (name, wanted) in &agent.outside.doors {
+        let door = fleet.door(name);
+        let given = door.and_then(|door| agent.outside_autonomy(door)).filter(|given| given < wanted);
+        if let Some(given) = given {
+            let sentence = format!(
+                "door \"{name}\" is granted \"{wanted}\" and stays at \"{given}\": outside agents never may more than [agent] allows"
+            );
+            say(advice, "[agent.outside]".to_owned(), sentence);
+        }
+    }
+    for (name, _) in agent.doors.iter().chain(&agent.outside.doors) {
         let kind = fleet.door(name).map(|door| door.kind);
         if matches!(kind, Some(DoorKind::Diag | DoorKind::Cold)) {
             say(advice, about(), format!("door \"{name}\" changes nothing, so its autonomy means nothing"));

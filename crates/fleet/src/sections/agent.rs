@@ -1,7 +1,7 @@
 //! `[agent]`: the agents, what each door lets them do, and their budget.
 
 use super::name_of;
-use crate::agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect};
+use crate::agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect, Outside};
 use crate::reader::{Report, Section};
 use crate::references::{Names, Space};
 use crate::values;
@@ -26,6 +26,9 @@ pub(crate) fn agent(file: &mut Section<'_, '_>, report: &mut Report<'_>, names: 
     let power = section.word(report, "power", Autonomy::WORDS, Autonomy::from_word);
     let doors = section.tables(report, "door", "[[agent.door]]");
     let doors = doors.into_iter().filter_map(|door| own_autonomy(door, report, names)).collect();
+    let outside = section
+        .table(report, "outside", "[agent.outside]")
+        .map_or(default.outside, |outside| read_outside(outside, report, names));
     let budget = section
         .table(report, "budget", "[agent.budget]")
         .map_or(default.budget, |budget| read_budget(budget, report));
@@ -40,6 +43,7 @@ pub(crate) fn agent(file: &mut Section<'_, '_>, report: &mut Report<'_>, names: 
         repair: repair.unwrap_or(default.repair),
         power: power.unwrap_or(default.power),
         doors,
+        outside,
         budget,
         wall_clock: wall_clock.unwrap_or(default.wall_clock),
         approval: approval.unwrap_or(default.approval),
@@ -97,6 +101,17 @@ fn own_autonomy(
     let autonomy = section.word(report, "autonomy", Autonomy::WORDS, Autonomy::from_word);
     section.close(report);
     Some((name?.value, autonomy?))
+}
+
+fn read_outside(mut section: Section<'_, '_>, report: &mut Report<'_>, names: &mut Names) -> Outside {
+    let default = Outside::default();
+    let repair = section.word(report, "repair", Autonomy::WORDS, Autonomy::from_word);
+    let power = section.word(report, "power", Autonomy::WORDS, Autonomy::from_word);
+    let doors = section.tables(report, "door", "[[agent.outside.door]]");
+    let doors = doors.into_iter().filter_map(|door| own_autonomy(door, report, names)).collect();
+    let calls_per_hour = section.number(report, "calls_per_hour", 0..=MOST);
+    section.close(report);
+    Outside { repair, power, doors, calls_per_hour: calls_per_hour.unwrap_or(default.calls_per_hour) }
 }
 
 fn read_budget(mut section: Section<'_, '_>, report: &mut Report<'_>) -> Budget {

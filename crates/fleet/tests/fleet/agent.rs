@@ -1,7 +1,7 @@
 //! `[agent]`: what is understood, what is refused and with which words.
 
 use super::{GOOD, good, parse};
-use breakglass_fleet::{AgentKind, Autonomy, Dialect, check};
+use breakglass_fleet::{AgentKind, Autonomy, Dialect, Fleet, check};
 
 fn with(agent: &str) -> String {
     format!("{GOOD}\n{agent}\n")
@@ -42,8 +42,38 @@ cool_down = "0 s""#,
 }
 
 #[test]
+fn outside_agents_get_what_is_written_and_never_more_than_a_turn() {
+    let fleet = good(&with("[agent]\npower = \"ask\""));
+    let may = |fleet: &Fleet, door: &str| fleet.agent.outside_autonomy(fleet.door(door).expect("declared"));
+    assert_eq!((may(&fleet, "devvm-power"), may(&fleet, "devvm-repair")), (None, None));
+    let fleet = good(&with(
+        "[agent]\npower = \"ask\"\n[agent.outside]\nrepair = \"act\"\npower = \"act\"\n[[agent.outside.door]]\nname = \"devvm-repair\"\nautonomy = \"observe\"",
+    ));
+    assert_eq!(may(&fleet, "devvm-repair"), Some(Autonomy::Observe), "its own");
+    assert_eq!(may(&fleet, "devvm-power"), Some(Autonomy::Ask), "no more than [agent]");
+    let fleet = good(&with(
+        "[agent.outside]\nrepair = \"act\"\n[[agent.outside.door]]\nname = \"devvm-power\"\nautonomy = \"act\"\n[[agent.door]]\nname = \"devvm-power\"\nautonomy = \"ask\"",
+    ));
+    let told: Vec<String> = check(&fleet).iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter().any(|advice| advice.contains("run commands on devvm") && advice.contains("\"ask\"")),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|advice| advice.contains("stays at \"ask\"")), "{told:?}");
+}
+
+#[test]
 fn each_mistake_is_told_with_its_remedy() {
     for (section, fragments) in [
+        (
+            "[agent.outside]\nrepiar = \"ask\"",
+            vec!["unknown key `repiar` in [agent.outside]", "did you mean `repair`?"],
+        ),
+        ("[agent.outside]\npower = \"allow\"", vec!["none of the words for `power`", "ask"]),
+        (
+            "[[agent.outside.door]]\nname = \"devvm-pwoer\"\nautonomy = \"ask\"",
+            vec!["devvm-pwoer", "devvm-power"],
+        ),
         ("[agent]\nkind = [\"claude\"]", vec!["unknown key `kind` in [agent]", "did you mean `kinds`?"]),
         ("[agent]\nkinds = [\"cluade\"]", vec!["none of the words for `kinds`", "claude"]),
         ("[agent]\nkinds = [\"claude\", \"claude\"]", vec!["twice"]),

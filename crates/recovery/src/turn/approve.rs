@@ -3,10 +3,11 @@
 //! The page shows the call; the answer names its digest, so a yes is for that call and no other, once, until it lapses. An
 //! address that leads to the question carries no right to answer it: whoever answers has logged in.
 
-use super::registry::{NotTaken, Waiting};
+use super::registry::{Asked, NotTaken, Waiting};
 use crate::Desk;
 use crate::record::keep;
 use breakglass_incident::{Actor, CallId, EventBody, IncidentId, TurnEvent, TurnId};
+use breakglass_protocol::Timestamp;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ pub async fn answer_call(
     if !who.is_person() {
         return Err(ApprovalError::NotAPerson);
     }
-    let is_it = |waiting: &Waiting| waiting.incident == incident && waiting.digest == digest;
+    let is_it = |waiting: &Waiting| waiting.asked.incident == incident && waiting.digest == digest;
     let waiting = desk.turns.take_waiting(call, is_it).map_err(|why| match why {
         NotTaken::NotWaiting => ApprovalError::NotWaiting { call },
         NotTaken::OtherCall => ApprovalError::OtherCall,
@@ -69,6 +70,7 @@ pub(crate) struct Question<'a> {
     pub(crate) turn: TurnId,
     pub(crate) call: CallId,
     pub(crate) by: &'a Actor,
+    pub(crate) target: &'a str,
     pub(crate) shown: &'a str,
     pub(crate) digest: &'a str,
 }
@@ -89,15 +91,38 @@ pub(crate) async fn ask(
     stop: &CancellationToken,
 ) -> Answered {
     let (answer, answered) = oneshot::channel();
-    let waiting = Waiting { incident: question.incident, digest: question.digest.to_owned(), answer };
-    desk.turns.wait(question.call, waiting);
     let millis = u64::try_from(stands.as_millis()).unwrap_or(u64::MAX);
+    let until = desk.now().plus_millis(millis);
+    let asked = Asked {
+        incident: question.incident,
+        call: question.call,
+        by: question.by.clone(),
+        target: question.target.to_owned(),
+        shown: question.shown.to_owned(),
+        until,
+    };
+    desk.turns.wait(Waiting { asked, digest: question.digest.to_owned(), answer });
+    // The board has a line for it.
+    desk.board.update(question.target, |_| {});
+    let verdict = answered_by(desk, &question, stands, until, stop, answered).await;
+    desk.board.update(question.target, |_| {});
+    verdict
+}
+
+async fn answered_by(
+    desk: &Desk,
+    question: &Question<'_>,
+    stands: Duration,
+    until: Timestamp,
+    stop: &CancellationToken,
+    answered: oneshot::Receiver<bool>,
+) -> Answered {
     let body = TurnEvent::ApprovalAsked {
         call: question.call,
         turn: question.turn,
         shown: question.shown.to_owned(),
         digest: question.digest.to_owned(),
-        expires: desk.now().plus_millis(millis),
+        expires: until,
     };
     keep(desk, Some(question.incident), question.by.clone(), EventBody::Turn(body)).await;
     let verdict = |allowed| if allowed { Answered::Allowed } else { Answered::Refused };

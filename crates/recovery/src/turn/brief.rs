@@ -99,7 +99,13 @@ pub(crate) fn history(events: &[Event], this: TurnId) -> (Vec<Told>, bool) {
                 calls.insert(CallId(event.seq.0), all.len());
                 all.push(Told::Called {
                     tool: tool.clone(),
-                    arguments: serde_json::json!({ "call": shown }),
+                    arguments: match *turn {
+                        // Whatever somebody else's agent did here matters as much, and is not the model's own doing.
+                        TurnId::OUTSIDE => {
+                            serde_json::json!({ "call": shown, "by": event.actor.to_string() })
+                        }
+                        _ => serde_json::json!({ "call": shown }),
+                    },
                     answer: "Its end was not told: it may have been carried out. Look before you repeat it."
                         .to_owned(),
                     is_error: true,

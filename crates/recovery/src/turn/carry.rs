@@ -3,12 +3,13 @@
 use super::answer::Came;
 use super::request::Request;
 use super::runbooks;
+use super::standing::{Standing, doors_to};
 use super::tools::Call;
 use crate::record::since;
 use crate::run::run_for_call;
 use crate::{Desk, Press, Pressed, Run, RunError, press};
-use breakglass_fleet::{Door, DoorKind};
-use breakglass_incident::policy::{Denial, effective};
+use breakglass_fleet::{Autonomy, Door, DoorKind};
+use breakglass_incident::policy::Denial;
 use breakglass_incident::{CallOutcome, EventBody, Seq};
 use breakglass_protocol::{OperationId, Outcome, Status, Verb};
 use breakglass_triage::{Action, Triage};
@@ -39,28 +40,33 @@ pub(crate) async fn carry(desk: &Desk, call: &Call<'_>, request: &Request) -> Ca
 
 fn hosts(desk: &Desk, call: &Call<'_>) -> String {
     let mut list = String::new();
-    for view in desk.board.targets() {
-        let here = if view.name == call.about { ", the target of this incident" } else { "" };
+    let targets = desk.board.targets();
+    for view in &targets {
+        let here = if view.name == call.home { ", the target of this incident" } else { "" };
         let _ = writeln!(list, "{}{here}: {:?}, {}", view.name, view.health, view.sentence);
-        for door in desk.fleet.doors.iter() {
-            let leads = door.controls.as_deref().unwrap_or(&door.to) == view.name;
-            if leads && matches!(door.kind, DoorKind::Repair | DoorKind::Power) {
-                let may = if view.name == call.home {
-                    effective(desk.fleet.agent.autonomy(door), call.by_machine).as_str()
-                } else {
-                    "not from this incident"
-                };
-                let _ = writeln!(list, "  {} door {}: {may}", door.kind, door.name);
-            } else if leads && door.kind == DoorKind::Diag {
-                let _ = writeln!(list, "  diag door {}: look", door.name);
-            }
-        }
+        doors(&mut list, desk, call, &view.name);
+    }
+    for host in desk.fleet.hosts().filter(|host| targets.iter().all(|view| view.name != host.name)) {
+        let _ = writeln!(list, "{}: {}, not watched", host.name, host.kind);
+        doors(&mut list, desk, call, &host.name);
     }
     list
 }
 
+fn doors(list: &mut String, desk: &Desk, call: &Call<'_>, name: &str) {
+    for door in doors_to(&desk.fleet, name) {
+        let may = match (door.kind, call.standing) {
+            (DoorKind::Diag, _) => "look",
+            (DoorKind::Cold, _) => continue,
+            (_, Standing::Turn(turn)) if turn.home != name => "not from this incident",
+            (_, standing) => standing.autonomy(&desk.fleet, door).map_or("not granted", Autonomy::as_str),
+        };
+        let _ = writeln!(list, "  {} door {}: {may}", door.kind, door.name);
+    }
+}
+
 async fn triage(desk: &Desk, call: &Call<'_>) -> Came {
-    let triage = crate::triage(desk, call.actor, call.about, Some(call.incident)).await;
+    let triage = crate::triage(desk, call.actor, call.about, call.incident).await;
     Came::done(format!("Triage of {}:", call.about)).written_by(call.about, told(&triage))
 }
 
@@ -91,14 +97,17 @@ pub(crate) fn told(triage: &Triage) -> String {
 /// A look through the diag door of whatever host the fleet has one for: it changes nothing there, so it needs no budget.
 async fn look(desk: &Desk, call: &Call<'_>, request: &str) -> Came {
     let Some(door) = desk.fleet.diag_door(call.about).cloned() else {
-        return Came::refused(&Denial::new(
-            "no-diag-door",
-            format!("no diag door leads to {}", call.about),
-            format!(
+        let instead = match call.standing {
+            Standing::Turn(turn) => format!(
                 "Use triage, or repair with a command that only reads; repair reaches {} alone and counts against the budget.",
-                call.home
+                turn.home
             ),
-        ));
+            Standing::Outside { .. } => {
+                "Call hosts to see which have one; say what a person should look at.".to_owned()
+            }
+        };
+        let reason = format!("no diag door leads to {}", call.about);
+        return Came::refused(&Denial::new("no-diag-door", reason, instead));
     };
     let deadline = door.deadline;
     command(desk, call, door, request, deadline).await
@@ -119,7 +128,7 @@ async fn command(desk: &Desk, call: &Call<'_>, door: Door, line: &str, deadline:
     let run = Run {
         target: call.about.to_owned(),
         command: line.to_owned(),
-        incident: Some(call.incident),
+        incident: call.incident,
         deadline: Some(deadline),
     };
     match run_for_call(desk, call.actor.clone(), run, door, call.id).await {
@@ -147,7 +156,7 @@ async fn power(desk: &Desk, call: &Call<'_>, verb: Verb) -> Came {
             format!("triage at {}: {}", triage.at.time_of_day(), triage.summary).chars().take(300).collect();
         seen = Some(desk.journal.newest());
     }
-    let wanted = Press { target: call.about.to_owned(), verb, seen, shown, incident: Some(call.incident) };
+    let wanted = Press { target: call.about.to_owned(), verb, seen, shown, incident: call.incident };
     match press(desk, call.actor.clone(), wanted).await {
         Pressed::Looked { status, message, .. } => {
             let text = status.as_deref().map(state).unwrap_or_default();
@@ -192,7 +201,7 @@ async fn fresh_triage(desk: &Desk, call: &Call<'_>) -> Arc<Triage> {
         Some(triage) => triage,
         None => {
             let by = breakglass_incident::Actor::Server;
-            Arc::new(crate::triage(desk, &by, call.about, Some(call.incident)).await)
+            Arc::new(crate::triage(desk, &by, call.about, call.incident).await)
         }
     }
 }
@@ -241,7 +250,7 @@ async fn end_of(
     wanted: Verb,
     operation: Option<&OperationId>,
 ) -> Option<(Outcome, String)> {
-    let events = since(desk, Seq(call.id.0), Some(call.incident)).await?;
+    let events = since(desk, Seq(call.id.0), call.incident).await?;
     events.into_iter().find_map(|event| match event.body {
         EventBody::VerbFinished { verb, operation: ended, outcome, message, .. }
             if verb == wanted && (operation.is_none() || ended.as_ref() == operation) =>

@@ -9,6 +9,7 @@ use super::engine::{Engine, Engines, Says, TurnBrief, TurnEnd};
 use super::observer::Observer;
 use super::registry::Slot;
 use super::says::Speech;
+use super::standing::{InTurn, Standing};
 use super::tools::{Gate, TurnTools};
 use crate::record::{keep, since};
 use crate::{Desk, gather};
@@ -17,7 +18,7 @@ use breakglass_incident::{
 };
 use breakglass_triage::Triage;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -113,21 +114,16 @@ async fn to_its_end(desk: &Desk, slot: &Slot, engines: &Engines, begun: &Begun) 
     let stop = slot.stop.child_token();
     let brief = briefed(desk, &stop, engines, begun, engine.name(), triage.as_deref()).await;
     let (before, asks_before) = mpsc::channel(8);
-    let gate = Arc::new(Gate {
-        desk: desk.clone(),
-        incident: begun.incident,
+    let standing = Standing::Turn(InTurn {
         turn: begun.turn,
+        incident: begun.incident,
         home: begun.target.clone(),
-        actor: actor.clone(),
         by_machine: begun.by_machine,
-        stop: stop.clone(),
         observer: Observer::start(desk, begun.incident, begun.turn, begun.target.clone()),
         before,
-        one_at_a_time: tokio::sync::Mutex::new(()),
         calls: AtomicU64::new(0),
-        unheard: AtomicU64::new(0),
-        endless: AtomicBool::new(false),
     });
+    let gate = Arc::new(Gate::new(desk.clone(), actor.clone(), stop.clone(), standing));
     let mut speech = Speech::new(desk, begun.incident, begun.turn, actor.clone());
     let heard = listen(desk, &engine, brief, &gate, &mut speech, asks_before).await;
     stop.cancel();

@@ -3,8 +3,10 @@
 //! It is the truth on budgets while the server runs; the journal is, from which it is folded, when it comes up again.
 
 use super::engine::Engines;
+use super::visits::Visits;
 use breakglass_incident::policy::Ledger;
 use breakglass_incident::{Actor, CallId, IncidentId, TurnId};
+use breakglass_protocol::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::oneshot;
@@ -22,6 +24,7 @@ struct Shared {
     running: Mutex<HashMap<IncidentId, Running>>,
     waiting: Mutex<HashMap<CallId, Waiting>>,
     ledger: Mutex<Ledger>,
+    visits: Visits,
 }
 
 struct Running {
@@ -31,9 +34,26 @@ struct Running {
     stopped_by: Option<Actor>,
 }
 
+/// A call that waits for a person, as far as everybody may know of it: an answer needs its digest, which its page shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// In which incident.
+    pub incident: IncidentId,
+    /// Which call.
+    pub call: CallId,
+    /// The agent that asks.
+    pub by: Actor,
+    /// The target that would be changed.
+    pub target: String,
+    /// The call, to the letter.
+    pub shown: String,
+    /// Until when the question stands.
+    pub until: Timestamp,
+}
+
 /// A call that waits for a person.
 pub(crate) struct Waiting {
-    pub(crate) incident: IncidentId,
+    pub(crate) asked: Asked,
     pub(crate) digest: String,
     /// Told whether it was allowed.
     pub(crate) answer: oneshot::Sender<bool>,
@@ -110,8 +130,21 @@ impl Turns {
         Some(running.turn)
     }
 
-    pub(crate) fn wait(&self, call: CallId, waiting: Waiting) {
-        lock(&self.shared.waiting).insert(call, waiting);
+    pub(crate) fn wait(&self, waiting: Waiting) {
+        lock(&self.shared.waiting).insert(waiting.asked.call, waiting);
+    }
+
+    /// All calls that wait for a person right now, oldest first.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        let mut all: Vec<Asked> =
+            lock(&self.shared.waiting).values().map(|waiting| waiting.asked.clone()).collect();
+        all.sort_by_key(|asked| asked.call);
+        all
+    }
+
+    pub(crate) fn visits(&self) -> &Visits {
+        &self.shared.visits
     }
 
     /// Takes a waiting call, if it is the one that was shown. Whoever takes it decides on it: a person, or the clock.

@@ -1,6 +1,7 @@
 //! The tools as a model sees them, and what it wrote made into a request, or refused with what would be right.
 
 use super::engine::ToolSpec;
+use breakglass_fleet::DoorKind;
 use breakglass_incident::Spend;
 use breakglass_incident::policy::Denial;
 use breakglass_protocol::Verb;
@@ -125,6 +126,33 @@ impl Request {
         }
     }
 
+    /// The tool that was called.
+    pub(crate) const fn tool(&self) -> &'static str {
+        match self {
+            Self::Hosts => "hosts",
+            Self::Triage { .. } => "triage",
+            Self::Diag { .. } => "diag",
+            Self::Repair { .. } => "repair",
+            Self::Power { .. } => "power",
+            Self::Runbook { .. } => "runbook",
+        }
+    }
+
+    /// Whether it would change, or reach into, what it names.
+    pub(crate) const fn touches(&self) -> bool {
+        matches!(self, Self::Repair { .. } | Self::Power { .. })
+    }
+
+    /// Whether it makes sense for one machine only.
+    pub(crate) const fn is_about_one(&self) -> bool {
+        !matches!(self, Self::Hosts | Self::Runbook { .. })
+    }
+
+    /// The kind of door that it goes through.
+    pub(crate) const fn door(&self) -> DoorKind {
+        if matches!(self, Self::Power { .. }) { DoorKind::Power } else { DoorKind::Repair }
+    }
+
     /// As a person reads it.
     pub(crate) fn shown(&self, target: &str) -> String {
         match self {
@@ -136,6 +164,37 @@ impl Request {
             Self::Runbook { name: None } => "runbook".to_owned(),
         }
     }
+}
+
+/// The tools as an outside agent sees them: it is in no incident, so it names the machine in each call.
+pub(crate) fn specs_outside(hosts: &[&str], looks_only: bool) -> Vec<ToolSpec> {
+    let mut specs = specs("a target");
+    for spec in &mut specs {
+        let name = match spec.name.as_str() {
+            "diag" => "host",
+            "triage" | "repair" | "power" => "target",
+            _ => continue,
+        };
+        let described = match name {
+            "host" if looks_only => format!("one of: {}", hosts.join(", ")),
+            "host" => "a host with a diag door, as `hosts` lists it".to_owned(),
+            _ => "a target of the fleet, as `hosts` lists it".to_owned(),
+        };
+        if let Some(property) = spec.schema.pointer_mut(&format!("/properties/{name}/description")) {
+            *property = Value::String(described);
+        }
+        if let Some(required) = spec.schema.as_object_mut().and_then(|schema| schema.get_mut("required"))
+            && let Some(required) = required.as_array_mut()
+        {
+            required.insert(0, Value::String(name.to_owned()));
+        }
+        if matches!(spec.name.as_str(), "repair" | "power") {
+            spec.description.push_str(
+                " A person may be asked first, on the page: the answer waits for them, and says what they decided.",
+            );
+        }
+    }
+    specs
 }
 
 fn read<T: DeserializeOwned>(tool: &str, arguments: &Value) -> Result<T, Denial> {

@@ -9,21 +9,19 @@ use super::carry::carry;
 use super::engine::{ToolAnswer, ToolSpec, Tools};
 use super::observer::Observer;
 use super::request::{LARGEST_ARGUMENTS, Request, specs};
+use super::standing::{Counted, Place, Standing, not_granted};
 use crate::Desk;
 use crate::record::keep;
-use breakglass_fleet::{Autonomy, DoorKind};
-use breakglass_incident::policy::{Decision, Denial, Spent, Wish, decide, effective};
+use breakglass_fleet::{Door, DoorKind};
+use breakglass_incident::policy::{Decision, Denial, Spent, Wish, decide};
 use breakglass_incident::{Actor, CallId, CallOutcome, EventBody, IncidentId, Spend, TurnEvent, TurnId};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// So many calls beyond the limit are answered one by one; then the turn is ended.
-const BEYOND: u64 = 50;
 /// How much of a call an event holds.
 const SHOWN: usize = 4 << 10;
 
@@ -31,20 +29,13 @@ const SHOWN: usize = 4 << 10;
 #[derive(Clone)]
 pub(crate) struct TurnTools(pub(crate) Arc<Gate>);
 
-/// What the gate knows of its turn.
+/// What the gate knows of those whose calls it passes.
 pub(crate) struct Gate {
     pub(crate) desk: Desk,
-    pub(crate) incident: IncidentId,
-    pub(crate) turn: TurnId,
-    pub(crate) home: String,
     pub(crate) actor: Actor,
-    pub(crate) by_machine: bool,
+    pub(crate) standing: Standing,
     pub(crate) stop: CancellationToken,
-    pub(crate) observer: Observer,
-    /// Asks that all that was said so far be written down first.
-    pub(crate) before: mpsc::Sender<oneshot::Sender<()>>,
-    pub(crate) one_at_a_time: tokio::sync::Mutex<()>,
-    pub(crate) calls: AtomicU64,
+    one_at_a_time: tokio::sync::Mutex<()>,
     pub(crate) unheard: AtomicU64,
     /// Whether the turn was ended since it called without end.
     pub(crate) endless: AtomicBool,
@@ -53,18 +44,21 @@ pub(crate) struct Gate {
 /// A call that is being carried out.
 pub(crate) struct Call<'a> {
     pub(crate) id: CallId,
-    pub(crate) incident: IncidentId,
+    pub(crate) incident: Option<IncidentId>,
     pub(crate) actor: &'a Actor,
-    /// The target of the incident, the only one that may be changed.
+    pub(crate) standing: &'a Standing,
+    /// The only target that may be changed; empty where there is none.
     pub(crate) home: &'a str,
     /// The component that the call is about.
     pub(crate) about: &'a str,
-    pub(crate) by_machine: bool,
 }
 
 impl Tools for TurnTools {
     fn list(&self) -> Vec<ToolSpec> {
-        specs(&self.0.home)
+        match &self.0.standing {
+            Standing::Turn(turn) => specs(&turn.home),
+            Standing::Outside { .. } => Vec::new(),
+        }
     }
 
     fn call(&self, name: String, arguments: Value) -> BoxFuture<'_, ToolAnswer> {
@@ -89,6 +83,16 @@ impl Tools for TurnTools {
     }
 }
 
+/// Far beyond its count an outside agent is answered without a word in the journal.
+fn unheard() -> ToolAnswer {
+    ToolAnswer {
+        text:
+            "Refused (budget-calls): the calls of this hour are long spent. Nothing was done. Stop calling."
+                .to_owned(),
+        is_error: true,
+    }
+}
+
 fn over() -> ToolAnswer {
     ToolAnswer {
         text: "The turn is over: nothing more is done in it. Say good-bye.".to_owned(),
@@ -97,47 +101,47 @@ fn over() -> ToolAnswer {
 }
 
 impl Gate {
-    async fn pass(&self, tool: &str, arguments: Value) -> ToolAnswer {
+    pub(crate) fn new(desk: Desk, actor: Actor, stop: CancellationToken, standing: Standing) -> Self {
+        let (unheard, endless) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { desk, actor, standing, stop, one_at_a_time: tokio::sync::Mutex::new(()), unheard, endless }
+    }
+
+    pub(crate) async fn pass(&self, tool: &str, arguments: Value) -> ToolAnswer {
         let began = Instant::now();
-        self.hear_first().await;
+        self.standing.hear_first().await;
         let _one_at_a_time = tokio::select! {
             biased;
             () = self.stop.cancelled() => return over(),
             place = self.one_at_a_time.lock() => place,
         };
-        let understood = self.understand(tool, &arguments);
-        let digest = digest(tool, &self.home, &arguments);
-        let id = self.write_down(tool, &arguments, &digest, understood.as_ref().ok()).await;
+        let counted = self.standing.count(&self.desk, &self.actor);
+        if counted == Counted::Endless {
+            self.endless.store(true, Ordering::Relaxed);
+            if matches!(self.standing, Standing::Outside { .. }) {
+                return unheard();
+            }
+            self.stop.cancel();
+        }
+        let understood = self.understand(counted, tool, &arguments);
+        let place = self.standing.place(&self.desk, &self.actor, understood.as_ref().ok()).await;
+        let digest = digest(tool, &place.home, &arguments);
+        let id = self.write_down(&place, tool, &arguments, &digest, understood.as_ref().ok()).await;
         drop(arguments);
         let came = match understood {
             Err(denial) => Came::refused(&denial),
-            Ok(request) => self.decided(id, &digest, &request).await,
+            Ok(request) => self.decided(&place, id, &digest, &request).await,
         };
-        self.answer(tool, id, came, began).await
+        self.answer(&place, tool, id, came, began).await
     }
 
-    /// The words that came before the call stand before it in the journal.
-    async fn hear_first(&self) {
-        let (heard, wait) = oneshot::channel();
-        if self.before.send(heard).await.is_ok() {
-            let _ = wait.await;
-        }
-    }
-
-    /// Within the count of calls, not larger than any tool takes, of a known tool, about something that this turn may name.
-    fn understand(&self, tool: &str, arguments: &Value) -> Result<Request, Denial> {
-        let most = u64::from(self.desk.fleet.agent.budget.calls);
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if number > most {
-            if number > most + BEYOND {
-                self.endless.store(true, Ordering::Relaxed);
-                self.stop.cancel();
+    /// Within the count of calls, not larger than any tool takes, of a known tool, about something that may be named.
+    fn understand(&self, counted: Counted, tool: &str, arguments: &Value) -> Result<Request, Denial> {
+        match counted {
+            Counted::Within => {}
+            Counted::Beyond(most) => return Err(self.standing.spent(most)),
+            Counted::Endless => {
+                return Err(self.standing.spent(u64::from(self.desk.fleet.agent.budget.calls)));
             }
-            return Err(Denial::new(
-                "budget-calls",
-                format!("the {most} calls of one turn are spent"),
-                "Report what you found, and end the turn.",
-            ));
         }
         if size_of(arguments) > LARGEST_ARGUMENTS {
             return Err(Denial::new(
@@ -147,15 +151,8 @@ impl Gate {
             ));
         }
         let request = Request::parse(tool, arguments)?;
+        self.standing.may_name(&request)?;
         match request.named() {
-            Some(named) if named != self.home && changes_or_touches(&request) => Err(Denial::new(
-                "another-target",
-                format!("this incident is about {}, and nothing else may be changed from it", self.home),
-                format!(
-                    "Leave the target out for {}; for another one a person opens an incident.",
-                    self.home
-                ),
-            )),
             Some(named) if self.desk.fleet.component(named).is_none() => Err(Denial::new(
                 "no-such-host",
                 "the fleet has no component of that name",
@@ -177,15 +174,16 @@ impl Gate {
     /// Written before anything is done: the intent survives a crash, and counts as spent until it is known not to be.
     async fn write_down(
         &self,
+        place: &Place,
         tool: &str,
         arguments: &Value,
         digest: &str,
         request: Option<&Request>,
     ) -> CallId {
-        let about = request.map(|request| self.about(request).to_owned());
-        let shown = match (request, &about) {
-            (Some(request), Some(about)) => request.shown(about),
-            _ => {
+        let about = request.map(|request| about(place, request)).filter(|about| !about.is_empty());
+        let shown = match request {
+            Some(request) => request.shown(about.unwrap_or_default()),
+            None => {
                 let mut text = arguments.to_string();
                 text.truncate(text.floor_char_boundary(SHOWN));
                 text
@@ -193,66 +191,100 @@ impl Gate {
         };
         let shown = redacted(cut(&shown, SHOWN));
         let body = TurnEvent::ToolCalled {
-            turn: self.turn,
+            turn: self.standing.turn(),
             tool: redacted(cut(tool, 64)),
-            target: about,
+            target: about.map(str::to_owned),
             digest: digest.to_owned(),
             shown,
             spends: request.and_then(Request::spends),
         };
-        CallId(keep(&self.desk, Some(self.incident), self.actor.clone(), EventBody::Turn(body)).await.seq.0)
-    }
-
-    fn about<'a>(&'a self, request: &'a Request) -> &'a str {
-        request.named().unwrap_or(&self.home)
+        CallId(keep(&self.desk, place.incident, self.actor.clone(), EventBody::Turn(body)).await.seq.0)
     }
 
     /// Decided by policy and budget, allowed by a person where that is needed, then carried out.
-    async fn decided(&self, id: CallId, digest: &str, request: &Request) -> Came {
-        if let Some(spend) = request.spends() {
-            match self.allowed(id, digest, request, spend).await {
-                Ok(()) => {}
-                Err(denial) => return Came::refused(&denial),
-            }
+    async fn decided(&self, place: &Place, id: CallId, digest: &str, request: &Request) -> Came {
+        let about = about(place, request);
+        let allowed = match request.spends() {
+            Some(spend) => self.allowed(place, id, digest, request, spend).await,
+            None => self.standing.may_look(&self.desk.fleet, request, about),
+        };
+        if let Err(denial) = allowed {
+            return Came::refused(&denial);
         }
         let call = Call {
             id,
-            incident: self.incident,
+            incident: place.incident,
             actor: &self.actor,
-            home: &self.home,
-            about: self.about(request),
-            by_machine: self.by_machine,
+            standing: &self.standing,
+            home: &place.home,
+            about,
         };
         let came = carry(&self.desk, &call, request).await;
         if request.spends().is_some() {
             if came.outcome == CallOutcome::Refused {
                 self.desk.turns.ledger().give_back(id);
             } else {
-                self.observer.touched(id);
+                self.look_afterwards(place, id);
             }
         }
         came
     }
 
-    async fn allowed(&self, id: CallId, digest: &str, request: &Request, spend: Spend) -> Result<(), Denial> {
-        if self.desk.board.target(&self.home).is_none_or(|view| view.incident != Some(self.incident)) {
+    /// What became of the target is looked at by us.
+    fn look_afterwards(&self, place: &Place, id: CallId) {
+        match (&self.standing, place.incident) {
+            (Standing::Turn(turn), _) => turn.observer.touched(id),
+            (Standing::Outside { .. }, Some(incident)) => {
+                Observer::start(&self.desk, incident, TurnId::OUTSIDE, place.home.clone()).touched(id);
+            }
+            (Standing::Outside { .. }, None) => {}
+        }
+    }
+
+    async fn allowed(
+        &self,
+        place: &Place,
+        id: CallId,
+        digest: &str,
+        request: &Request,
+        spend: Spend,
+    ) -> Result<(), Denial> {
+        let home = &place.home;
+        let open = self.desk.board.target(home).and_then(|view| view.incident);
+        let incident = match (&self.standing, place.incident) {
+            (_, Some(incident)) if open == Some(incident) => incident,
+            (Standing::Outside { .. }, None) => {
+                return Err(self.door(home, spend).err().unwrap_or_else(|| not_granted(home)));
+            }
+            _ => {
+                return Err(Denial::new(
+                    "incident-closed",
+                    "the incident is closed: its target was observed to be well, or a person closed it",
+                    "Say what you found; nothing more needs to be changed.",
+                ));
+            }
+        };
+        if matches!(self.standing, Standing::Outside { .. }) && self.desk.turns.running(incident).is_some() {
             return Err(Denial::new(
-                "incident-closed",
-                "the incident is closed: its target was observed to be well, or a person closed it",
-                "Say what you found; nothing more needs to be changed.",
+                "turn-runs",
+                format!(
+                    "a turn of an agent runs in incident {incident}, and two hands on one machine undo each other"
+                ),
+                "Look with diag; try again when the turn has ended, or let a person stop it.",
             ));
         }
-        match self.decide(id, spend, false) {
+        match self.decide(incident, home, id, spend, false) {
             Decision::Act => return Ok(()),
             Decision::Deny(denial) => return Err(denial),
             Decision::Ask => {}
         }
-        let shown = request.shown(&self.home);
+        let shown = request.shown(home);
         let question = Question {
-            incident: self.incident,
-            turn: self.turn,
+            incident,
+            turn: self.standing.turn(),
             call: id,
             by: &self.actor,
+            target: home,
             shown: cut(&shown, SHOWN),
             digest,
         };
@@ -264,10 +296,8 @@ impl Gate {
             ));
         }
         match ask(&self.desk, question, self.desk.fleet.agent.approval, &self.stop).await {
-            Answered::Allowed if self.stop.is_cancelled() => {
-                Err(Denial::new("turn-over", "the turn is over", "Stop."))
-            }
-            Answered::Allowed => match self.decide(id, spend, true) {
+            Answered::Allowed | Answered::Lapsed if self.stop.is_cancelled() => Err(self.standing.gone()),
+            Answered::Allowed => match self.decide(incident, home, id, spend, true) {
                 Decision::Act => Ok(()),
                 Decision::Deny(denial) => Err(denial),
                 Decision::Ask => Err(Denial::new("not-allowed", "it was not allowed", "Go on without it.")),
@@ -285,37 +315,50 @@ impl Gate {
         }
     }
 
+    /// The door that a call goes through.
+    fn door(&self, home: &str, spend: Spend) -> Result<&Door, Denial> {
+        let (kind, door) = match spend {
+            Spend::Command => (DoorKind::Repair, self.desk.fleet.repair_door(home)),
+            Spend::Verb(_) => (DoorKind::Power, self.desk.fleet.power_door(home)),
+        };
+        door.ok_or_else(|| {
+            let reason = format!("no {kind} door leads to {home}");
+            Denial::new("no-door", reason, "Call hosts to see which doors there are.")
+        })
+    }
+
     /// One step: what is decided and what is spent cannot come apart between two turns.
-    fn decide(&self, id: CallId, spend: Spend, approved: bool) -> Decision {
-        let kind = if spend == Spend::Command { DoorKind::Repair } else { DoorKind::Power };
-        let door = match kind {
-            DoorKind::Repair => self.desk.fleet.repair_door(&self.home),
-            _ => self.desk.fleet.power_door(&self.home),
+    fn decide(&self, incident: IncidentId, home: &str, id: CallId, spend: Spend, approved: bool) -> Decision {
+        let door = match self.door(home, spend) {
+            Ok(door) => door,
+            Err(denial) => return Decision::Deny(denial),
         };
-        let Some(door) = door else {
-            return Decision::Deny(Denial::new(
-                "no-door",
-                format!("no {kind} door leads to {}", self.home),
-                "Call hosts to see which doors there are.",
-            ));
+        let Some(autonomy) = self.standing.autonomy(&self.desk.fleet, door) else {
+            return Decision::Deny(not_granted(home));
         };
-        let autonomy: Autonomy = effective(self.desk.fleet.agent.autonomy(door), self.by_machine);
-        let wish = Wish { incident: self.incident, target: &self.home, spend, autonomy, approved };
+        let wish = Wish { incident, target: home, spend, autonomy, approved };
         let now = self.desk.now();
         let mut ledger = self.desk.turns.ledger();
         let decision = decide(wish, &self.desk.fleet.agent.budget, &ledger, now);
         if decision == Decision::Act {
-            ledger.take(id, Spent { at: now, incident: self.incident, target: self.home.clone(), spend });
+            ledger.take(id, Spent { at: now, incident, target: home.to_owned(), spend });
         }
         decision
     }
 
-    async fn answer(&self, tool: &str, call: CallId, came: Came, began: Instant) -> ToolAnswer {
+    async fn answer(
+        &self,
+        place: &Place,
+        tool: &str,
+        call: CallId,
+        came: Came,
+        began: Instant,
+    ) -> ToolAnswer {
         let name: String = tool.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
         let fit = fit(&self.desk, &came, &format!("call-{call}-{name}.txt")).await;
         let body = TurnEvent::ToolAnswered {
             call,
-            turn: self.turn,
+            turn: self.standing.turn(),
             outcome: came.outcome,
             rule: came.rule,
             exit: came.exit,
@@ -323,14 +366,14 @@ impl Gate {
             text: fit.plain,
             rest: fit.rest,
         };
-        keep(&self.desk, Some(self.incident), Actor::Server, EventBody::Turn(body)).await;
+        keep(&self.desk, place.incident, Actor::Server, EventBody::Turn(body)).await;
         ToolAnswer { text: fit.text, is_error: came.outcome != CallOutcome::Done }
     }
 }
 
-/// Whether it would change, or reach into, what it names.
-const fn changes_or_touches(request: &Request) -> bool {
-    matches!(request, Request::Repair { .. } | Request::Power { .. })
+/// The component that a call is about.
+fn about<'a>(place: &'a Place, request: &'a Request) -> &'a str {
+    request.named().unwrap_or(&place.home)
 }
 
 /// What the arguments weigh, without writing them out.

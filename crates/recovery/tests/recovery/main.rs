@@ -6,6 +6,7 @@
 mod diagnose;
 mod hostile;
 mod look;
+mod outside;
 mod press;
 mod restart;
 mod run;

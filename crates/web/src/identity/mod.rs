@@ -31,7 +31,7 @@ use crate::server::Peer;
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use breakglass_fleet::Roles;
+use breakglass_fleet::{Role, Roles};
 use breakglass_incident::Actor;
 use breakglass_protocol::Timestamp;
 use ended::Ended;
@@ -141,10 +141,14 @@ impl Identity {
         if let Some(bearer) = bearer(headers) {
             // Whoever shows a token is judged by it alone: a wrong one is not saved by a cookie beside it.
             let tokens = self.tokens.as_ref()?.current().await;
-            let name = tokens.name_of(bearer)?;
-            let role = self.roles.of_token(&name);
-            let actor = Actor::Token(name);
-            return Some(Visitor { actor, way: Way::Token, role, csrf: String::new(), session: None });
+            let holder = tokens.holder_of(bearer)?;
+            // An outside agent has no role: what it may do is granted in the fleet file, tool by tool.
+            let (way, role) = match holder.is_agent {
+                true => (Way::Agent, Role::View),
+                false => (Way::Token, self.roles.of_token(&holder.name)),
+            };
+            let actor = Actor::Token(holder.name);
+            return Some(Visitor { actor, way, role, csrf: String::new(), session: None });
         }
         let proxied = self.proxy.as_ref().and_then(|proxy| {
             let name = proxy.name_in(headers, peer.address.ip())?;

@@ -1,4 +1,4 @@
-//! The token file: `name:sha256` in hexadecimal. Only hashes are kept, so that reading the file gives nobody a token.
+//! The token file: `name:sha256` in hexadecimal, and `:agent` behind it where the token is an outside agent's. Only hashes are kept, so that reading the file gives nobody a token.
 //!
 //! A token is 32 random bytes, not a word that somebody chose: a plain digest is enough for it.
 
@@ -6,28 +6,46 @@ use super::file::FromLines;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+/// Who showed a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) name: String,
+    /// Whether the token opens the tools of outside agents, and nothing else.
+    pub(super) is_agent: bool,
+}
+
+struct Line {
+    holder: Holder,
+    digest: [u8; 32],
+}
+
 /// The names and digests of all tokens.
 #[derive(Default)]
 pub(super) struct Tokens {
-    lines: Vec<(String, [u8; 32])>,
+    lines: Vec<Line>,
 }
 
 impl FromLines for Tokens {
     fn take(&mut self, name: &str, rest: &str) -> Result<(), String> {
-        let digest = parse(rest).ok_or("the rest is not a SHA-256 in 64 hexadecimal digits")?;
-        self.lines.push((name.to_owned(), digest));
+        let (digest, is_agent) = match rest.split_once(':') {
+            Some((digest, "agent")) => (digest, true),
+            Some(_) => return Err("what stands behind the second colon is not `agent`".to_owned()),
+            None => (rest, false),
+        };
+        let digest = parse(digest).ok_or("the rest is not a SHA-256 in 64 hexadecimal digits")?;
+        self.lines.push(Line { holder: Holder { name: name.to_owned(), is_agent }, digest });
         Ok(())
     }
 }
 
 impl Tokens {
     /// Whose token this is. All lines are compared, each in constant time.
-    pub(super) fn name_of(&self, token: &str) -> Option<String> {
+    pub(super) fn holder_of(&self, token: &str) -> Option<Holder> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let mut found = None;
-        for (name, held) in &self.lines {
-            if bool::from(held.ct_eq(&digest)) {
-                found = Some(name);
+        for line in &self.lines {
+            if bool::from(line.digest.ct_eq(&digest)) {
+                found = Some(&line.holder);
             }
         }
         found.cloned()
@@ -37,7 +55,7 @@ impl Tokens {
 impl Tokens {
     /// All names, in the file's order.
     pub(super) fn names(&self) -> Vec<String> {
-        self.lines.iter().map(|(name, _)| name.clone()).collect()
+        self.lines.iter().map(|line| line.holder.name.clone()).collect()
     }
 }
 
@@ -62,9 +80,16 @@ mod tests {
         // printf %s s3cret | sha256sum
         let digest = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
         assert_eq!(tokens.take("deploy", digest), Ok(()));
-        assert_eq!(tokens.name_of("s3cret").as_deref(), Some("deploy"));
-        assert_eq!(tokens.name_of(digest), None, "the hash itself opens nothing");
-        assert_eq!(tokens.name_of(""), None);
+        let holder = |name: &str, is_agent| Some(Holder { name: name.to_owned(), is_agent });
+        assert_eq!(tokens.holder_of("s3cret"), holder("deploy", false));
+        assert_eq!(tokens.holder_of(digest), None, "the hash itself opens nothing");
+        assert_eq!(tokens.holder_of(""), None);
         assert!(tokens.take("short", "abcd").is_err());
+        let mut agents = Tokens::default();
+        assert_eq!(agents.take("laptop", &format!("{digest}:agent")), Ok(()));
+        assert_eq!(agents.holder_of("s3cret"), holder("laptop", true));
+        // A word that is not known must not fall back to the token that may do more.
+        assert!(agents.take("laptop", &format!("{digest}:agnet")).is_err());
+        assert!(agents.take("laptop", &format!("{digest}:")).is_err());
     }
 }

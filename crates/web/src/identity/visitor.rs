@@ -10,6 +10,8 @@ pub enum Way {
     Password,
     /// A bearer token.
     Token,
+    /// The bearer token of an outside agent.
+    Agent,
     /// A header that a listed proxy set.
     Header,
 }
@@ -21,6 +23,7 @@ impl Way {
         match self {
             Self::Password => "password",
             Self::Token => "token",
+            Self::Agent => "agent token",
             Self::Header => "header",
         }
     }
@@ -49,6 +52,7 @@ impl Visitor {
             Actor::Human(name) | Actor::Token(name) | Actor::Cli(name) | Actor::Guard(name) => name,
             Actor::Agent(agent) => &agent.engine,
             Actor::Spool(_) => "spool",
+            Actor::Outside(outside) => &outside.agent,
             Actor::Watch => "watch",
             Actor::Server => "breakglass",
         }

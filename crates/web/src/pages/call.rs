@@ -1,7 +1,7 @@
 //! One call of an agent's tool: folded, with what was called, what came back, how long it took, and what we saw after it.
 
 use super::words::{clean, lamp, moment, size, took};
-use breakglass_incident::{ArtifactRef, Call, CallOutcome, Event, EventBody, TurnEvent};
+use breakglass_incident::{Actor, ArtifactRef, Call, CallOutcome, Event, EventBody, TurnEvent};
 use breakglass_protocol::Timestamp;
 use maud::{Markup, html};
 
@@ -35,6 +35,9 @@ pub(crate) fn row(
         }
         TurnEvent::ToolCalled { tool, target, shown, .. } => Some(html! {
             li.step #{ "e" (event.seq) } {
+                @if let Actor::Outside(_) = event.actor {
+                    p.who { (clean(&event.actor.to_string())) " " span.label { "in no turn" } }
+                }
                 div.calls { details.fold id={ "k" (event.seq) } {
                     summary {
                         code { (clean(&brief(shown))) } " "

@@ -5,6 +5,7 @@ use super::head::{door, door_word};
 use super::words::{self, answering, lamp, moment, ticking};
 use breakglass_fleet::Fleet;
 use breakglass_protocol::Timestamp;
+use breakglass_recovery::turn::Asked;
 use breakglass_recovery::{Dependency, TargetView};
 use breakglass_triage::Health;
 use maud::{Markup, html};
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 pub(crate) fn main(
     fleet: &Fleet,
     targets: &[TargetView],
+    asked: &[Asked],
     dependencies: &[Dependency],
     now: Timestamp,
 ) -> Markup {
@@ -23,6 +25,7 @@ pub(crate) fn main(
     html! {
         div #board.stack.wide-gaps data-part {
             (headline(targets, now))
+            (questions(asked, now))
             @for target in needing { (alarm(target, now)) }
             (table(fleet, targets, now))
         }
@@ -70,6 +73,23 @@ fn headline(targets: &[TargetView], now: Timestamp) -> Markup {
             p.quiet {
                 (well) " of " (targets.len()) " answer"
                 @if let Some(at) = newest { "; looked at " (ticking(at, now)) " ago" } @else { "; none looked at yet" }
+            }
+        }
+    }
+}
+
+/// The calls of agents that wait for a person: a line each, which leads to the question and decides nothing.
+fn questions(asked: &[Asked], now: Timestamp) -> Markup {
+    html! {
+        @if !asked.is_empty() {
+            section.card aria-label="Questions of agents" {
+                @for one in asked {
+                    p.lit.work {
+                        span.lamp.work { (words::clean(&one.by.to_string())) " asks to change " (one.target) } " "
+                        a.tap href={ "/incidents/" (one.incident) "#ask" } { "Read it and decide, in incident " (one.incident) }
+                        " until " (moment(one.until, now))
+                    }
+                }
             }
         }
     }

@@ -16,6 +16,9 @@ pub(crate) fn main(fleet: &Fleet, changed: &[ChangedKey], visitor: &Visitor) -> 
                 " puts one there; declare it in fleet.toml as a door of kind " code { "diag" } "." }
         }
         div.keys { @for host in fleet.hosts() { a.btn href={ "/hosts/" (host.name) } { "Look at " (host.name) } } }
+        p.small.quiet { "Outside agents (" code { "breakglass mcp" } ", with a token of their own) may look here too. Their looks stand \
+            on a host’s page under their name; what else they may do is granted in " code { "[agent.outside]" } " of \
+            fleet.toml, and what they ask for waits on the incident’s page for a person’s yes." }
         h2 { "Host keys" }
         @if changed.is_empty() { p { "Every host shows the key that is pinned for it." } }
         @for key in changed {

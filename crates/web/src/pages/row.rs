@@ -14,7 +14,7 @@ const SHORT_OUTPUT_LINES: usize = 12;
 /// The row for one event; none for an event that fills another's row or that is no part of the story.
 /// `end`: how the command that this event started has ended, where it has.
 pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Option<Markup> {
-    let by_agent = matches!(event.actor, Actor::Agent(_));
+    let by_agent = matches!(event.actor, Actor::Agent(_) | Actor::Outside(_));
     match &event.body {
         EventBody::CommandFinished { .. } => return None,
         // The fold of the agent's call tells it.

@@ -7,8 +7,7 @@ use super::confirm::Context;
 use super::layout::{csrf, reserved};
 use super::words::{clean, moment, ticking};
 use breakglass_fleet::Role;
-use breakglass_incident::{Call, TurnOutcome, View};
-use breakglass_protocol::Timestamp;
+use breakglass_incident::{Actor, TurnOutcome, View, WaitingCall};
 use breakglass_recovery::turn::Preset;
 use maud::{Markup, html};
 
@@ -17,7 +16,7 @@ pub(crate) fn banner(context: &Context<'_>, view: &View) -> Markup {
     let Some(turn) = view.turns.running() else { return html! {} };
     html! {
         form.banner.lit.work method="post" action=(context.action("turn/stop")) {
-            @if view.turns.waiting().is_some() {
+            @if !view.turns.waiting().is_empty() {
                 a.lamp.work.tap href="#ask" { "The agent asks you" }
             } @else {
                 span.lamp.work { "Agent " (clean(&turn.engine)) " works for " (clean(&turn.by.to_string())) }
@@ -32,9 +31,8 @@ pub(crate) fn banner(context: &Context<'_>, view: &View) -> Markup {
 /// What stands above all else in the column for acting: a question, or how the last turn ended where that needs somebody.
 pub(crate) fn panel(context: &Context<'_>, view: &View) -> Markup {
     html! {
-        @if let Some((turn, call, until)) = view.turns.waiting() {
-            (question(context, &turn.engine, call, until))
-        } @else if view.turns.running().is_none() {
+        @for (at, waiting) in view.turns.waiting().into_iter().enumerate() { (question(context, &waiting, at == 0)) }
+        @if view.turns.waiting().is_empty() && view.turns.running().is_none() {
             @if let Some(turn) = view.turns.all.last() {
                 @if let Some(end) = turn.end.as_ref().filter(|end| end.how != Some(TurnOutcome::Finished)) {
                     section.panel aria-labelledby="turn" {
@@ -64,17 +62,25 @@ pub(crate) fn panel(context: &Context<'_>, view: &View) -> Markup {
     }
 }
 
-fn question(context: &Context<'_>, engine: &str, call: &Call, until: Timestamp) -> Markup {
+/// `first`: the one that an address with `#ask` leads to.
+fn question(context: &Context<'_>, waiting: &WaitingCall<'_>, first: bool) -> Markup {
+    let WaitingCall { by, call, until } = *waiting;
     let digest = &call.digest;
     let to = |what: &str| match context.incident {
         Some(id) => format!("/incidents/{id}/calls/{}/{what}", call.id),
         None => String::new(),
     };
+    let title = format!("ask-{}", call.id);
     html! {
-        section.panel #ask aria-labelledby="ask-title" {
+        section.panel id=[first.then_some("ask")] aria-labelledby=(title) {
             div.in.stack {
-                h2 #ask-title { span.lamp.work { "Waits for your yes or no" } }
-                p { "The agent " (clean(engine)) " wants " @if call.tool == "power" { "the power door to " }
+                h2 id=(title) { span.lamp.work { "Waits for your yes or no" } }
+                p { @match by {
+                        Actor::Agent(agent) => { "The agent " (clean(&agent.engine)) },
+                        Actor::Outside(agent) => { "The outside agent " (clean(&agent.agent)) ", by " (clean(&agent.by)) "," },
+                        other => (clean(&other.to_string())),
+                    }
+                    " wants " @if call.tool == "power" { "the power door to " }
                     @else { "to run on " (context.target.name) ", through the repair door:" } }
                 pre.out.exact tabindex="0" { (clean(&call.shown)) }
                 (reserved(context.visitor, Role::Operate, html! { div.sends {
@@ -89,7 +95,9 @@ fn question(context: &Context<'_>, engine: &str, call: &Call, until: Timestamp) 
                         button { "Refuse" }
                     }
                 } }))
-                p.small.quiet { "Your yes is for exactly this. It lapses at " (moment(until, context.now)) "." }
+                p.small.quiet { "Your yes is for exactly this. It lapses at " (moment(until, context.now)) "."
+                    @if matches!(by, Actor::Outside(_)) { " Nobody here started this agent, and its name is its own word; \
+                        the token is what let it in." } }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The table of routes, walked with every kind of identity.
 
-use crate::support::{Answer, Request, Server, TOKEN, Who};
+use crate::support::{AGENT_TOKEN, Answer, Request, Server, TOKEN, Who};
 use breakglass_web::{Kind, ROUTES, Route, Who as May};
 use std::collections::BTreeSet;
 
@@ -26,6 +26,7 @@ pub(crate) fn request(route: &Route, incident: u64) -> Request {
     if path.starts_with("/api/") {
         let body = match route.path.rsplit('/').next().unwrap() {
             "commands" => r#"{"command":"true"}"#,
+            "calls" => r#"{"tool":"runbook"}"#,
             "looks" => r#"{"request":"uptime"}"#,
             "incidents" => r#"{"target":"devvm","reason":"test"}"#,
             "turns" => r#"{"ask":"test"}"#,
@@ -93,6 +94,11 @@ async fn every_route_with_every_kind_of_identity() {
         ("a forged header", forged),
         ("a tampered session", Who { cookie: tampered, ..session.clone() }),
         ("a token", Who::token()),
+        ("an agent's token", Who { bearer: Some(AGENT_TOKEN.to_owned()), ..Who::default() }),
+        (
+            "an agent's token beside a session",
+            Who { bearer: Some(AGENT_TOKEN.to_owned()), ..session.clone() },
+        ),
         ("a token from elsewhere", with(&Who::token(), "sec-fetch-site", "cross-site")),
         ("a session", session.clone()),
         ("a session without proof", Who { csrf: None, ..session.clone() }),
@@ -116,6 +122,8 @@ async fn every_route_with_every_kind_of_identity() {
                 | "a wrong token beside a session"
                 | "a forged header"
                 | "a tampered session" => Expect::Stranger,
+                name if name.starts_with("an agent's token") && route.who != May::Agent => Expect::Refused,
+                name if !name.starts_with("an agent's token") && route.who == May::Agent => Expect::Refused,
                 name if name.starts_with("a token") && route.who == May::Person => Expect::Refused,
                 _ if post && (elsewhere || name.contains("proof")) => Expect::Refused,
                 _ => Expect::Through,

@@ -62,9 +62,13 @@ to = "devvm"
 user = "breakglass-diag"
 key = "repair-key"
 deadline = "2 s"
+[agent.outside]
+repair = "ask"
 "#;
 
 pub(crate) const TOKEN: &str = "kLm4Zr0w9s8d7f6g5h4j3k2l1";
+/// The token of an outside agent.
+pub(crate) const AGENT_TOKEN: &str = "qWe4Zr0w9s8d7f6g5h4j3k2l1";
 /// Further tokens, named after the role that a test gives them.
 pub(crate) const ROLE_TOKENS: [(&str, &str); 3] = [
     ("viewer", "v1ew1e0d9c8b7a6s5d4f3g2h"),
@@ -122,6 +126,7 @@ impl Server {
             |token: &str| Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect::<String>();
         let tokens = [("deploy", TOKEN)].into_iter().chain(ROLE_TOKENS);
         let tokens: String = tokens.map(|(name, token)| format!("{name}:{}\n", digest(token))).collect();
+        let tokens = format!("{tokens}laptop:{}:agent\n", digest(AGENT_TOKEN));
         std::fs::write(dir.path().join("tokens"), tokens).unwrap();
         let mut config = WebConfig::from_fleet(&desk.fleet);
         config.listen = vec![([127, 0, 0, 1], 0).into()];
@@ -223,6 +228,10 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    pub(crate) fn agent() -> Self {
+        Self { bearer: Some(AGENT_TOKEN.to_owned()), ..Self::default() }
+    }
+
     pub(crate) fn token() -> Self {
         Self::bearer(TOKEN)
     }

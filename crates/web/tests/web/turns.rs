@@ -166,3 +166,48 @@ async fn a_persons_question_from_a_target_opens_an_incident_and_streams() {
     );
     assert_eq!(server.post(&format!("{path}/turn/stop"), &mara, "").await.status, 303);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_outside_agent_asks_stands_on_the_board_and_a_person_decides_on_its_page() {
+    let server = Server::start().await;
+    let (mara, agent) = (server.log_in("mara", "correct horse").await, Who::agent());
+    let tools = server.get("/api/v1/agent/tools", &agent).await;
+    assert!(tools.body.contains("\"repair\"") && !tools.body.contains("\"power\""), "{}", tools.body);
+    let wish = json!({ "agent": "claude-code <b>2</b>", "tool": "repair",
+                       "arguments": { "target": "devvm", "command": "systemctl restart '<i>nginx'" } });
+    let call = Request::json("/api/v1/agent/calls", &wish.to_string()).by(&agent);
+    let (address, asking) = (server.address, tokio::spawn(call.send(server.address)));
+    let board = page_with(&server, "/", &mara, "asks to change devvm").await;
+    assert!(board.contains("outside agent claude-code b2/b (token laptop)"), "{board}");
+    let (before, _) = board.split_once("#ask").expect("a link to the question");
+    let path = before.rsplit_once('"').expect("its address").1.to_owned();
+    assert!(
+        server.get("/parts", &mara).await.body.contains("asks to change devvm"),
+        "the live part has it too"
+    );
+    let page = page_with(&server, &path, &mara, "Waits for your yes or no").await;
+    assert!(page.contains("systemctl restart ") && !page.contains("<i>nginx"), "{page}");
+    assert!(page.contains("Nobody here started this agent") && page.contains("in no turn"), "{page}");
+    let (approve, digest) = hidden(&page, &format!("{path}/calls/"));
+    // The agent's own token, and a program's, decide nothing.
+    let body = format!("{{\"digest\":\"{digest}\"}}");
+    for who in [&agent, &Who::token()] {
+        assert_eq!(server.send(Request::json(&format!("/api/v1{approve}"), &body).by(who)).await.status, 403);
+    }
+    let refuse = approve.replace("/approve", "/refuse");
+    assert_eq!(server.post(&refuse, &mara, &format!("digest={digest}")).await.status, 303);
+    let answer = asking.await.unwrap();
+    assert!(answer.body.contains("(refused-by-person)"), "{}", answer.body);
+    assert!(!server.get("/", &mara).await.body.contains("asks to change"));
+
+    // One that goes away takes its question with it.
+    let other = json!({ "tool": "repair", "arguments": { "target": "devvm", "command": "echo gone" } });
+    let stream = Request::json("/api/v1/agent/calls", &other.to_string()).by(&agent).open(address).await;
+    page_with(&server, "/", &mara, "asks to change devvm").await;
+    drop(stream);
+    let began = Instant::now();
+    while server.get("/", &mara).await.body.contains("asks to change") {
+        assert!(began.elapsed() < Duration::from_secs(20), "the question stands although nobody asks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

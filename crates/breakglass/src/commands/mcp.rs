@@ -1,0 +1,126 @@
+//! `breakglass mcp`: the tools for agents on somebody's own machine, on standard input and output.
+//!
+//! It goes through the running server, with a token that opens an agent's tools and nothing else. Where no server answers, a
+//! machine that has the fleet file and the keys still looks through its diag doors.
+
+mod config;
+mod direct;
+
+use crate::edge::{USAGE, coded};
+use crate::fleet_file::FleetFile;
+use anyhow::Context as _;
+use breakglass_agents::{Behind, Direct, KeySource, Remote, SKILL, serve_outside};
+use breakglass_fleet::Fleet;
+use config::Client;
+use direct::Doors;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where the token may stand instead of in a file.
+const TOKEN: &str = "BREAKGLASS_TOKEN";
+
+/// Offer the tools to an agent on this machine (MCP on standard input and output)
+///
+/// Give the agent a token of its own (`breakglass token NAME --agent`); it may look at every host, and what else it may do
+/// stands in [agent.outside] of the server's fleet file. `--print-config` prints what its configuration needs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mcp {
+    /// The running server; without it, the one that the fleet file describes
+    #[arg(long, value_name = "URL", env = "BREAKGLASS_SERVER")]
+    server: Option<String>,
+    /// The file with the agent's token; without it BREAKGLASS_TOKEN, or ~/.config/breakglass/token
+    #[arg(long, value_name = "FILE", env = "BREAKGLASS_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Whoever vouches for the server's certificate, in PEM; without it this machine's own list
+    #[arg(long, value_name = "FILE", env = "BREAKGLASS_CA")]
+    ca: Option<PathBuf>,
+    /// Print the configuration for a client instead, or for all of them
+    #[arg(long, value_name = "CLIENT", num_args = 0..=1, default_missing_value = "all", conflicts_with = "print_skill")]
+    print_config: Option<Client>,
+    /// Print a skill file (SKILL.md) that teaches an agent to use the tools
+    #[arg(long)]
+    print_skill: bool,
+}
+
+impl Mcp {
+    pub(crate) fn run(self, file: &FleetFile) -> anyhow::Result<u8> {
+        if self.print_skill {
+            print!("{SKILL}");
+            return Ok(0);
+        }
+        let fleet = file.load();
+        if let Some(client) = self.print_config {
+            let server = self.server.or_else(|| address(fleet.as_ref().ok()?));
+            config::print(
+                client,
+                &config::Wanted {
+                    program: std::env::current_exe().context("this program does not find itself")?,
+                    server: server.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()),
+                    token_file: self.token_file.or_else(usual_token_file),
+                    ca: self.ca,
+                    fleet: file.named(),
+                },
+            );
+            return Ok(0);
+        }
+        let behind = self.behind(fleet, file)?;
+        crate::here::block_on(async {
+            let served = serve_outside(behind, tokio::io::stdin(), tokio::io::stdout()).await;
+            served.map(|()| 0).map_err(|why| coded(USAGE, why))
+        })
+    }
+
+    fn behind(
+        self,
+        fleet: Result<Fleet, breakglass_fleet::LoadError>,
+        file: &FleetFile,
+    ) -> anyhow::Result<Behind> {
+        let server = self.server.or_else(|| address(fleet.as_ref().ok()?));
+        let token = match (&self.token_file, std::env::var_os(TOKEN)) {
+            (Some(path), _) => KeySource::File(path.clone()),
+            (None, Some(_)) => KeySource::Variable(TOKEN.to_owned()),
+            (None, None) => {
+                usual_token_file().filter(|path| path.exists()).map_or(KeySource::None, KeySource::File)
+            }
+        };
+        let direct: Option<Box<dyn Direct>> = match fleet {
+            Ok(fleet) => Some(Box::new(Doors::new(fleet))),
+            Err(error) if server.is_none() => {
+                eprintln!(
+                    "breakglass: neither a server (--server, BREAKGLASS_SERVER) nor a fleet file that can be used ({}): \
+                     there is nothing to offer",
+                    file.path().display()
+                );
+                return Err(error.into());
+            }
+            Err(_) => None,
+        };
+        let (remote, no_remote) = match server {
+            Some(server) => (Some(Remote::new(&server, token, self.ca.as_deref())?), String::new()),
+            None => (None, "No server is named: give --server, since the fleet file names none that this machine reaches safely.".to_owned()),
+        };
+        Ok(Behind { remote, no_remote, direct })
+    }
+}
+
+/// Where the server of this fleet file listens, as seen from its own machine.
+fn address(fleet: &Fleet) -> Option<String> {
+    let listen = fleet.web.listen.first()?;
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    // Without TLS a token goes to this very machine only.
+    let scheme = if fleet.web.tls.is_some() { "https" } else { "http" };
+    let fine = fleet.web.tls.is_some() || ip.is_loopback();
+    fine.then(|| format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
+}
+
+/// Where a token is looked for unless a file is named.
+fn usual_token_file() -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(absolute);
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".config"));
+    Some(xdg.or(home)?.join("breakglass/token"))
+}
