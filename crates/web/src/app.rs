@@ -46,7 +46,7 @@ impl Shared {
         let not_keeping = match self.desk.journal.keeping() {
             Keeping::Ok => None,
             Keeping::NotKeeping { since, why, missing } => {
-                Some(format!("{why}, since {}, {missing} events so far", since.time_of_day()))
+                Some(format!("{why}, since {} UTC, {missing} events so far", since.time_of_day()))
             }
         };
         Around {

@@ -70,6 +70,8 @@ fn head(title: &str, refresh: bool) -> Markup {
             title { (title) }
             link rel="icon" href=(ASSETS.mark.href) type="image/svg+xml";
             link rel="stylesheet" href=(ASSETS.style.href);
+            link rel="manifest" href=(ASSETS.manifest.href);
+            link rel="apple-touch-icon" href=(ASSETS.touch_icon.href);
             script src=(ASSETS.script.href) defer {}
             @if refresh { noscript { meta http-equiv="refresh" content="3"; } }
         }
@@ -125,7 +127,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                     (page.foot)
                     form.row.small.quiet method="post" action="/logout" {
                         span { "Here as " b { (frame.visitor.name()) } ", by " (frame.visitor.way.as_str())
-                            ". Times are UTC. breakglass " (frame.version) "." }
+                            ". " span #zone { "Times are UTC." } " breakglass " (frame.version) "." }
                         (csrf(frame.visitor))
                         @if frame.visitor.way == crate::identity::Way::Password { button.link { "Log out" } }
                     }
