@@ -321,7 +321,7 @@ fn subject_parts(
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
     html! {
         title { (incident::title(&context, view)) }
-        div #banner data-part { (banner) }
+        section #banner aria-label="Now" data-part { (banner) }
         (head)
         (act)
     }

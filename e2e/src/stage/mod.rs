@@ -138,6 +138,15 @@ impl Stage {
         self.runtime()?.block_on(scenes::hostile(&self.desk))
     }
 
+    /// The same rows once more, as they come while somebody looks.
+    ///
+    /// # Errors
+    /// When the stage is down.
+    pub fn attack(&self, incident: IncidentId) -> Result<()> {
+        self.runtime()?.block_on(scenes::attack(&self.desk, incident));
+        Ok(())
+    }
+
     /// An incident with so many rows.
     ///
     /// # Errors

@@ -267,6 +267,12 @@ pub(super) fn quiet(desk: &Desk) {
 /// A target that has more to tell than this page's authors would like: each line of output attacks a reader in a way of its own.
 pub(super) async fn hostile(desk: &Desk) -> Result<IncidentId> {
     let (id, _) = desk.journal.open_incident("buildvm", super::HOSTILE_REASON, Actor::Watch).await;
+    attack(desk, id).await;
+    Ok(id)
+}
+
+/// The same rows once more.
+pub(super) async fn attack(desk: &Desk, id: IncidentId) {
     for text in super::hostile_texts() {
         let note = EventBody::Note { text: text.clone() };
         let _ = desk.journal.append(Some(id), mara(), note).await;
@@ -287,7 +293,6 @@ pub(super) async fn hostile(desk: &Desk) -> Result<IncidentId> {
         };
         let _ = desk.journal.append(Some(id), Actor::Server, finished).await;
     }
-    Ok(id)
 }
 
 /// An incident with `count` rows: notes, and every tenth a command with some output.

@@ -12,7 +12,7 @@ const LOOK: &str = r"({
   links: [...document.links].filter((link) => link.origin !== location.origin).length,
   handlers: document.querySelectorAll('[onerror], [onload], [onclick], [style], style').length,
   reds: document.querySelectorAll('#rows .fire').length,
-  marks: (document.body.innerText.match(/[\u202a-\u202e\u2066-\u2069\u200e\u200f\u200b\u2028\u2029\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g) || []).length,
+  marks: (document.body.textContent.match(/[\u202a-\u202e\u2066-\u2069\u200e\u200f\u200b\u2028\u2029\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g) || []).length,
   longest: Math.max(...[...document.querySelectorAll('#rows *')].filter((each) => !each.children.length).map((each) => each.textContent.length)),
   height: document.documentElement.scrollHeight,
   shown: ['שלום', '👩‍👩‍👧‍👦', '<script>document.title', 'more, in the export'].filter((text) => !document.getElementById('rows').textContent.includes(text)),
@@ -47,7 +47,7 @@ fn hostile_output_that_comes_while_one_looks_does_nothing_either() {
     let mut tab = reader(&stage, Look::NARROW);
     tab.go(&stage.url(&format!("/incidents/{id}"))).unwrap();
     let before = tab.eval("document.querySelectorAll('#rows > li').length").unwrap().as_u64().unwrap();
-    stage.hostile().unwrap();
+    stage.attack(id).unwrap();
     tab.until(&format!("document.querySelectorAll('#rows > li').length >= {}", before + 20)).unwrap();
     let told = tab.eval(LOOK).unwrap();
     for what in ["images", "forms", "links", "handlers", "reds", "marks"] {

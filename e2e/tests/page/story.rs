@@ -103,7 +103,18 @@ fn a_verb_under_way_and_its_end_read_as_a_story_too() {
         ],
     );
     let back = read(&stage, &cookies, &format!("/incidents/{}", stage.recovered));
-    says(&back, &["Answering", "mailvm", "Was away for", "What happened", "VM 104 runs as process 52207"]);
+    says(
+        &back,
+        &[
+            "Answering",
+            "mailvm",
+            "mailvm is back",
+            "Was away",
+            "Close the incident",
+            "What happened",
+            "VM 104 runs as process 52207",
+        ],
+    );
     let board = read(&stage, &cookies, "/");
     says(
         &board,

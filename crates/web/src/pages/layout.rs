@@ -80,7 +80,7 @@ fn head(title: &str, refresh: bool) -> Markup {
 
 fn mark() -> Markup {
     html! {
-        a.mark href="/" {
+        a.mark href="/" aria-label="breakglass" {
             svg viewBox="0 0 20 20" aria-hidden="true" { path d="M2 2h9.5L8 10l3 8H2zM14 2h4v16h-4.5L10.5 10z" {} }
             " " span { "breakglass" }
         }
@@ -115,7 +115,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                         @if let Some(link) = frame.link { a href=(link.href) { (link.label) } }
                     }
                 }
-                div #banner data-part { (page.banner) }
+                section #banner aria-label="Now" data-part { (page.banner) }
                 @if let Some(why) = frame.not_keeping {
                     p.banner.lit.down role="status" {
                         span.lamp.down { "The journal cannot keep what happens: " (why) "." }
