@@ -190,11 +190,21 @@ impl Tab {
         self.cdp.shot(to, false)
     }
 
+    /// Has all rows of the timeline laid out, those out of sight too.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub fn lay_out(&mut self) -> Result<()> {
+        self.eval("for (const row of document.querySelectorAll('#rows > li')) row.style.contentVisibility = 'visible'")?;
+        Ok(())
+    }
+
     /// Keeps a picture of the whole page, up to 6,000 dots of it.
     ///
     /// # Errors
     /// When it cannot be taken or written.
     pub fn whole_shot(&mut self, to: &Path) -> Result<()> {
+        self.lay_out()?;
         self.cdp.shot(to, true)
     }
 }

@@ -13,6 +13,7 @@
 mod crash;
 mod house;
 mod journey;
+mod keyboard;
 mod together;
 mod walls;
 mod wedges;

@@ -62,6 +62,7 @@ fn no_page_shuts_anybody_out_in_any_size_or_colour() {
         }
         if name.starts_with("incident-") {
             // What is folded away is part of the page too; of the confirm steps one is open at a time.
+            tab.lay_out().unwrap();
             tab.eval("for (const fold of document.querySelectorAll('details')) fold.open = true").unwrap();
             tab.eval("new Promise((done) => setTimeout(done, 200))").unwrap();
             all.extend(findings(&mut tab, &format!("{name}, unfolded"), axe.is_some()));
