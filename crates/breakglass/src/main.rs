@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::AcceptHostKey(accept) => accept.run(&fleet),
         Command::Password(password) => password.run(),
         Command::Token(token) => token.run(),
+        Command::Sessions(sessions) => sessions.run(&fleet),
         Command::Keyholder(keyholder) => keyholder.run(&fleet),
         Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),

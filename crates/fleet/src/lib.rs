@@ -18,6 +18,7 @@ mod reader;
 mod references;
 mod sections;
 mod values;
+mod web;
 
 pub use advice::{Advice, check};
 pub use agent::{AgentKind, AgentSection, Api, Autonomy, Budget, Claude, Dialect};
@@ -26,6 +27,7 @@ pub use invalid::{Invalid, Problem};
 pub use load::LoadError;
 pub use model::{
     Backend, Component, ComponentKind, Door, DoorKind, Fleet, HostKeyPolicy, Maintenance, Scenario, Secret,
-    TrustedHeader, Watch, Web, Weekday,
+    Watch, Weekday,
 };
 pub use values::split_address;
+pub use web::{CertificateFiles, Role, Roles, Tls, TrustedHeader, Web};

@@ -4,7 +4,7 @@
 //! meeting one that is declared nowhere.
 
 use crate::agent::AgentSection;
-use std::net::{IpAddr, SocketAddr};
+use crate::web::Web;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -255,6 +255,8 @@ pub struct Door {
     pub become_root: String,
     /// The time that one request may take in all: connect, log in, run, end.
     pub deadline: Duration,
+    /// Whether its key is forced into `breakglass-guard repair`; repair doors only.
+    pub harness: bool,
 }
 
 impl Door {
@@ -279,45 +281,6 @@ pub struct Scenario {
     pub down: Vec<String>,
     /// The doors that must open all the same.
     pub must_open: Vec<String>,
-}
-
-/// The page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Web {
-    /// Where to listen.
-    pub listen: Vec<SocketAddr>,
-    /// Users and password hashes.
-    pub password_file: Option<PathBuf>,
-    /// Names and hashes of bearer tokens.
-    pub token_file: Option<PathBuf>,
-    /// A header that names the user, believed only from these proxies.
-    pub trusted_header: Option<TrustedHeader>,
-    /// How long a log-in lasts, in hours.
-    pub session_hours: u32,
-    /// Whether cookies are sent over TLS only. Off is for a page that is opened by address without TLS.
-    pub secure_cookies: bool,
-}
-
-impl Default for Web {
-    fn default() -> Self {
-        Self {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
-            password_file: None,
-            token_file: None,
-            trusted_header: None,
-            session_hours: 12,
-            secure_cookies: true,
-        }
-    }
-}
-
-/// A header that an authenticating proxy sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedHeader {
-    /// The header's name, in lower case.
-    pub name: String,
-    /// The addresses that may set it; at least one.
-    pub proxies: Vec<IpAddr>,
 }
 
 /// The watch.

@@ -96,6 +96,31 @@ pub(crate) fn address(text: &str) -> Parsed<String> {
     }
 }
 
+/// A host name or an address, without a port.
+pub(crate) fn host(text: &str) -> Parsed<String> {
+    if is_host(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{}` is neither a host name nor an address; it stands without a port",
+            text.escape_debug()
+        ))
+    }
+}
+
+/// A name that somebody logs in with, or that a token has.
+pub(crate) fn visitor(text: &str) -> Parsed<String> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"._@-".contains(&b);
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{}` is no name to log in with: 1 to 64 letters, digits and `._@-`",
+            text.escape_debug()
+        ))
+    }
+}
+
 /// An address that must have a port.
 pub(crate) fn address_with_port(text: &str) -> Parsed<String> {
     let text = address(text)?;

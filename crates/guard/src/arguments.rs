@@ -12,6 +12,7 @@ const DEFAULT_CONFIG: &str = "/etc/breakglass/guard.toml";
 
 pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [--label KEY]
        breakglass-guard diag [--config FILE] [--label KEY]
+       breakglass-guard repair [--config FILE] [--label KEY]
        breakglass-guard diag --explain REQUEST [--config FILE]
        breakglass-guard install diag --key FILE [--label L] [--from ADDRESS,…] [--user NAME] [--with-broker] [--root DIR]
        breakglass-guard uninstall diag [--keep-record] [--root DIR]
@@ -19,7 +20,7 @@ pub(crate) const USAGE: &str = "usage: breakglass-guard power [--config FILE] [-
        breakglass-guard facts
        breakglass-guard record verify FILE [--head SEQ:HASH]
        breakglass-guard record head FILE
-`power` and `diag` stand in a forced command of authorized_keys; the request is what the client asks ssh to run.";
+`power`, `diag` and `repair` stand in a forced command of authorized_keys; the request is what the client asks ssh to run.";
 
 /// What the guard was started as.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) enum Invocation {
     Power(Door),
     /// Behind a forced command: carry out one look, or refuse it.
     Diag(Door),
+    /// Behind a forced command: run one command line, with a deadline and a record.
+    Repair(Door),
     /// Behind a socket of root's: answer one request of a read-only door that needs privilege.
     Broker { config: PathBuf },
     /// Say what would be decided about a request; nothing is carried out.
@@ -138,6 +141,10 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Invocation, String> {
                 Some(request) => Invocation::Explain { config, request },
                 None => Invocation::Diag(Door { config, label: options.label()? }),
             })
+        }
+        Some("repair") => {
+            let mut options = Options::read(&rest, &["--config", "--label"])?;
+            Ok(Invocation::Repair(Door { config: options.config(), label: options.label()? }))
         }
         Some("broker") => Ok(Invocation::Broker { config: Options::read(&rest, &["--config"])?.config() }),
         Some("operate") => {

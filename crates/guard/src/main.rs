@@ -18,6 +18,7 @@ mod pipeline;
 mod policy;
 mod power;
 mod record;
+mod repair;
 mod report;
 mod sorted;
 #[expect(unsafe_code, reason = "fork, descriptors, signals and the environment have no safe interface")]

@@ -38,6 +38,7 @@ pub(crate) fn run() -> u8 {
 fn carry_out(invocation: Result<Invocation, String>, surroundings: &Surroundings) -> u8 {
     match invocation {
         Ok(Invocation::Power(door)) => power_door(&door, surroundings),
+        Ok(Invocation::Repair(door)) => crate::repair::repair_door(&door, surroundings),
         Ok(Invocation::Diag(door)) => diag::diag_door(&door, surroundings),
         Ok(Invocation::Broker { config }) => diag::serve_broker(&config),
         Ok(Invocation::Explain { config, request }) => diag::explain(&config, &request),
@@ -178,11 +179,12 @@ pub(crate) fn entry(
         rule,
         operation: None,
         outcome,
+        exit: None,
     }
 }
 
 /// A record that cannot be kept stops nothing, and never in silence.
-fn keep(record: &mut Record, entry: &Entry, durable: Durable) {
+pub(crate) fn keep(record: &mut Record, entry: &Entry, durable: Durable) {
     if let Kept::Elsewhere(why) | Kept::Lost(why) = record.keep(entry, durable) {
         report::warn(&format!("record not kept: {why}"));
     }

@@ -104,6 +104,23 @@ pub(crate) fn session_signals(what: SessionSignals) {
     }
 }
 
+static TERMINATION: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// From here on, SIGTERM ends nothing and is remembered; a wait is interrupted by it.
+pub(crate) fn note_termination() {
+    extern "C" fn note(_signal: libc::c_int) {
+        TERMINATION.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    let note: extern "C" fn(libc::c_int) = note;
+    // SAFETY: the handler does nothing but store into an atomic, which may be done at any moment.
+    unsafe { libc::signal(libc::SIGTERM, note as libc::sighandler_t) };
+}
+
+/// Whether SIGTERM came since [`note_termination`].
+pub(crate) fn termination_asked() -> bool {
+    TERMINATION.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Clock ticks in a second, the unit of the times in `/proc/PID/stat`.
 pub(crate) fn clock_ticks_per_second() -> u64 {
     // SAFETY: reads a constant of the system.
@@ -205,39 +222,48 @@ pub(crate) fn seccomp_enter(filter: &[libc::sock_filter]) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// A moment on the host's wall clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Local {
-    pub(crate) year: i64,
-    /// From 0.
-    pub(crate) month: i32,
-    pub(crate) day: i32,
-    pub(crate) hour: i32,
-    pub(crate) minute: i32,
-    pub(crate) second: i32,
-    /// From Sunday, 0.
-    pub(crate) weekday: i32,
-    /// From 0.
-    pub(crate) yearday: i32,
-    /// Seconds east of Greenwich.
-    pub(crate) offset: i64,
+/// Takes the place of glibc's translation of its own messages, which the guard never wants: with it would come character
+/// sets, locales and the loading of libraries, a quarter of a megabyte that nothing here calls (ADR-0014).
+#[cfg(target_feature = "crt-static")]
+// SAFETY: the name and the shape are glibc's; the answer is the message itself, as where there is no translation.
+#[unsafe(no_mangle)]
+extern "C" fn __dcgettext(
+    _domain: *const libc::c_char,
+    message: *const libc::c_char,
+    _category: libc::c_int,
+) -> *const libc::c_char {
+    message
 }
 
-/// Seconds since 1970 in the host's time zone, by `/etc/localtime`.
-pub(crate) fn local_time(seconds: i64) -> Local {
-    // SAFETY: `tm` is integers and a pointer that is not followed here; all zeros are a value of it.
-    let mut broken: libc::tm = unsafe { std::mem::zeroed() };
-    // SAFETY: both point to values that live until the call returns; a year that does not fit leaves zeros.
-    unsafe { libc::localtime_r(&raw const seconds, &raw mut broken) };
-    Local {
-        year: i64::from(broken.tm_year) + 1900,
-        month: broken.tm_mon,
-        day: broken.tm_mday,
-        hour: broken.tm_hour,
-        minute: broken.tm_min,
-        second: broken.tm_sec,
-        weekday: broken.tm_wday,
-        yearday: broken.tm_yday,
-        offset: broken.tm_gmtoff,
+/// Takes the place of glibc's search for the bounds of a thread's stack, which reads `/proc/self/maps` by `sscanf`, and that
+/// brings the reading of numbers of every kind. The standard library takes the error for "not known" and does without the
+/// name of the thread in the message of a stack that overflowed.
+#[cfg(target_feature = "crt-static")]
+// SAFETY: the name and the shape are POSIX's; nothing is written, and the error says that.
+#[unsafe(no_mangle)]
+extern "C" fn pthread_getattr_np(
+    _thread: libc::pthread_t,
+    _attributes: *mut libc::pthread_attr_t,
+) -> libc::c_int {
+    libc::ENOSYS
+}
+
+/// Takes the place of glibc's report of a broken assertion of its own, which would bring formatted output in wide characters
+/// along. It says which one and ends the process, as glibc's does.
+#[cfg(target_feature = "crt-static")]
+// SAFETY: the name and the shape are glibc's.
+#[unsafe(no_mangle)]
+extern "C" fn __assert_fail(
+    assertion: *const libc::c_char,
+    _file: *const libc::c_char,
+    _line: libc::c_uint,
+    _function: *const libc::c_char,
+) -> ! {
+    // SAFETY: glibc hands over text that ends in a zero byte.
+    let text = unsafe { std::ffi::CStr::from_ptr(assertion) };
+    // SAFETY: writes bytes that live until the call returns; then ends the process.
+    unsafe {
+        libc::write(2, text.as_ptr().cast(), text.count_bytes());
+        libc::abort()
     }
 }

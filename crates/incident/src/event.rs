@@ -85,6 +85,14 @@ pub struct Event {
     pub body: EventBody,
 }
 
+const fn one() -> u64 {
+    1
+}
+
+const fn is_one(times: &u64) -> bool {
+    *times == 1
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -111,8 +119,18 @@ pub enum EventBody {
         name: String,
         /// Why.
         reason: String,
-        /// From which address.
+        /// From which address; of several, how many.
         from: String,
+        /// More than one where many are told in one event: a flood.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        times: u64,
+    },
+    /// Sessions of the page were ended before their time, by whoever the actor is.
+    SessionsEnded {
+        /// Whose.
+        name: String,
+        /// Which one, by its public name; all of theirs where none is named.
+        session: Option<String>,
     },
     /// An incident began.
     IncidentOpened {
@@ -318,6 +336,7 @@ impl EventBody {
             Self::ServerStopped {} => "server-stopped",
             Self::LoggedIn { .. } => "logged-in",
             Self::LoginRefused { .. } => "login-refused",
+            Self::SessionsEnded { .. } => "sessions-ended",
             Self::IncidentOpened { .. } => "incident-opened",
             Self::IncidentClosed { .. } => "incident-closed",
             Self::Observed { .. } => "observed",

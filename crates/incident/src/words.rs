@@ -114,7 +114,9 @@ impl Told {
 fn tell(body: &EventBody) -> Option<Told> {
     use RowKind::{Did, Note, Observed, Said};
     Some(match body {
-        EventBody::LoggedIn { .. } | EventBody::LoginRefused { .. } => return None,
+        EventBody::LoggedIn { .. } | EventBody::LoginRefused { .. } | EventBody::SessionsEnded { .. } => {
+            return None;
+        }
         EventBody::ServerStarted { version, unclean } => {
             Told::new(Note, "server", format!("breakglass {version} started.")).when(*unclean, || {
                 "The run before it ended without a word; what was running is being asked for.".to_owned()

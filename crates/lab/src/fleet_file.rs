@@ -39,7 +39,7 @@ pub(crate) fn render(hypervisor: &Hypervisor, fingerprint: &str, guests: &[(&Vm,
         writeln!(
             text,
             "\n[[door]]\nname = \"{name}-repair\"\nkind = \"repair\"\nto = \"{name}\"\nuser = \"breakglass\"\n\
-             key = \"repair-key\"\n"
+             key = \"repair-key\"\nharness = true\n"
         )?;
     }
     writeln!(text, "[watch]\ninterval = \"1 s\"\nconfirm = 2\nlearn = \"10 s\"")?;

@@ -6,6 +6,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 const RECOVERY_USER: u32 = 1000;
+const FORCED: &str = "restrict,command=\"/usr/local/bin/breakglass-guard repair --label repair-key\" ";
+const GUARD: &str =
+    "# The repair door of this host.\nstate_dir = \"/var/lib/breakglass-guard\"\n\n[repair]\n";
 
 /// What makes one guest differ from the next.
 #[derive(Debug)]
@@ -30,7 +33,12 @@ impl Individual<'_> {
         archive.file("etc/ssh/ssh_host_ed25519_key", 0o600, 0, &read(self.host_key)?);
         archive.directory("home/breakglass", 0o755, RECOVERY_USER);
         archive.directory("home/breakglass/.ssh", 0o700, RECOVERY_USER);
-        archive.file("home/breakglass/.ssh/authorized_keys", 0o600, RECOVERY_USER, &read(self.authorized)?);
+        // As on a real host: the key opens the harness, which records what it runs.
+        let key = [FORCED.as_bytes(), &read(self.authorized)?].concat();
+        archive.file("home/breakglass/.ssh/authorized_keys", 0o600, RECOVERY_USER, &key);
+        archive.directory("var/log/breakglass", 0o700, RECOVERY_USER);
+        archive.directory("var/lib/breakglass-guard", 0o700, RECOVERY_USER);
+        archive.file("etc/breakglass/guard.toml", 0o644, 0, GUARD.as_bytes());
         archive.file("usr/local/bin/breakglass-guard", 0o755, 0, &read(self.guard)?);
         let mut file = std::fs::File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
         std::io::copy(&mut std::fs::File::open(shared)?, &mut file)?;

@@ -130,11 +130,14 @@ impl Hypervisor {
              PermitRootLogin forced-commands-only\nAllowUsers root\nAuthenticationMethods publickey\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nStrictModes yes\nUseDNS no\nPrintMotd no\n\
              PrintLastLog no\nX11Forwarding no\nAllowTcpForwarding no\nAllowAgentForwarding no\nMaxStartups 200\n\
-             LogLevel INFO\n",
+             LogLevel INFO\nSetEnv HOME={}\n",
             self.ssh_port,
             self.host_key.display(),
             authorized.display(),
             if locked { "yes" } else { "no" },
+            // The start-up files of this machine's root (a version manager's, say) are not the lab's: the shell that sshd
+            // starts looks for them in an empty place, as the recovery account of a real hypervisor has none.
+            self.directory.join("home").display(),
         )
     }
 }

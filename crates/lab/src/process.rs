@@ -5,6 +5,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use breakglass_protocol::ProcessIdentity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -158,12 +159,10 @@ pub(crate) fn end(process: ProcessIdentity) -> Result<()> {
         return Ok(());
     }
     let _ = pidfd_send_signal(&handle, Signal::KILL);
-    let until = Instant::now() + Duration::from_secs(5);
-    while alive(process) {
-        if Instant::now() >= until {
-            bail!("process {} got SIGKILL and does not end; it hangs in the kernel", process.pid);
-        }
-        std::thread::sleep(Duration::from_millis(5));
+    // Its first thread may be a zombie while another still holds the pid file's lock; the handle is ready once all have ended.
+    let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+    if poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience))? == 0 {
+        bail!("process {} got SIGKILL and does not end; it hangs in the kernel", process.pid);
     }
     Ok(())
 }

@@ -51,6 +51,8 @@ pub struct Client<S> {
     events: VecDeque<Event>,
     events_lost: u64,
     last_id: u64,
+    /// Commands that were sent before their answers are asked for, with their ids, in the order of their answers.
+    ahead: VecDeque<(String, u64)>,
 }
 
 impl<S: Read + Write> Client<S> {
@@ -67,6 +69,7 @@ impl<S: Read + Write> Client<S> {
             events: VecDeque::new(),
             events_lost: 0,
             last_id: 0,
+            ahead: VecDeque::new(),
         };
         client.greeting = parse_greeting(&client.read_line("the greeting")?)?;
         client.execute::<Value>("qmp_capabilities")?;
@@ -103,9 +106,32 @@ impl<S: Read + Write> Client<S> {
                 return Ok(event);
             }
             let line = self.read_line("an event")?;
-            self.sort_out("an event", &line)?;
+            self.sort_out("an event", 0, &line)?;
         }
         Err(too_much("an event"))
+    }
+
+    /// Sends commands without arguments now, in one piece; their answers are read by [`Client::execute`], which must be
+    /// called with the same commands in the same order. Saves waking QEMU for each.
+    ///
+    /// # Errors
+    /// [`QmpError`]: they could not be sent.
+    pub fn send_ahead(&mut self, commands: &[&str]) -> Result<(), QmpError> {
+        let mut lines = String::new();
+        for &command in commands {
+            self.last_id += 1;
+            self.ahead.push_back((command.to_owned(), self.last_id));
+            lines.push_str(&json!({ "execute": command, "id": self.last_id }).to_string());
+            lines.push('\n');
+        }
+        self.send("commands", &lines)
+    }
+
+    fn send(&mut self, during: &str, text: &str) -> Result<(), QmpError> {
+        self.stream
+            .write_all(text.as_bytes())
+            .and_then(|()| self.stream.flush())
+            .map_err(|source| QmpError::from_io(during, source))
     }
 
     /// Runs a command that takes no arguments and reads its answer as `T`.
@@ -126,20 +152,23 @@ impl<S: Read + Write> Client<S> {
         command: &str,
         arguments: Value,
     ) -> Result<T, QmpError> {
-        self.last_id += 1;
-        let mut request = json!({ "execute": command, "id": self.last_id });
-        if let (Value::Object(fields), false) = (&mut request, arguments.is_null()) {
-            fields.insert("arguments".to_owned(), arguments);
-        }
-        let mut line = request.to_string();
-        line.push('\n');
-        self.stream
-            .write_all(line.as_bytes())
-            .and_then(|()| self.stream.flush())
-            .map_err(|source| QmpError::from_io(command, source))?;
+        let id = match self.ahead.pop_front() {
+            Some((sent, id)) if sent == command && arguments.is_null() => id,
+            _ => {
+                // Whatever else was sent ahead is not waited for any more; its answers are dropped as they come.
+                self.ahead.clear();
+                self.last_id += 1;
+                let mut request = json!({ "execute": command, "id": self.last_id });
+                if let (Value::Object(fields), false) = (&mut request, arguments.is_null()) {
+                    fields.insert("arguments".to_owned(), arguments);
+                }
+                self.send(command, &format!("{request}\n"))?;
+                self.last_id
+            }
+        };
         for _ in 0..SKIPPED_LIMIT {
             let line = self.read_line(command)?;
-            if let Some(answer) = self.sort_out(command, &line)? {
+            if let Some(answer) = self.sort_out(command, id, &line)? {
                 return read_answer(command, answer);
             }
         }
@@ -147,15 +176,15 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sets an event aside and drops the late answer to a command that was given up; what is left is the answer to
-    /// the newest command.
-    fn sort_out(&mut self, during: &str, line: &[u8]) -> Result<Option<Answer>, QmpError> {
+    /// the command with this id.
+    fn sort_out(&mut self, during: &str, id: u64, line: &[u8]) -> Result<Option<Answer>, QmpError> {
         match serde_json::from_slice(line) {
             Ok(Message::Event(event)) => {
                 self.keep(event, line.len());
                 Ok(None)
             }
             // An answer without an id is QEMU's to a line that it could not even parse.
-            Ok(Message::Answer(answer)) if answer.id.is_none_or(|id| id == self.last_id) => Ok(Some(answer)),
+            Ok(Message::Answer(answer)) if answer.id.is_none_or(|of| of == id) => Ok(Some(answer)),
             Ok(Message::Answer(_)) => Ok(None),
             Err(error) => Err(garbage(during, format!("{error} in {}", excerpt(line)))),
         }

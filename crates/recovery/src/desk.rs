@@ -2,6 +2,7 @@
 //!
 //! It holds no logic. A use case takes the desk instead of four arguments; a test builds one on a temporary directory.
 
+use crate::Stoppable;
 use crate::turn::Turns;
 use crate::{Board, Times};
 use breakglass_doors::Doors;
@@ -26,6 +27,8 @@ pub struct Desk {
     pub board: Board,
     /// The agents, and the turns that run.
     pub turns: Turns,
+    /// The commands that run and can be stopped.
+    pub stoppable: Stoppable,
     /// The time.
     pub clock: Clock,
     /// How long is waited for what.
@@ -37,7 +40,8 @@ impl Desk {
     #[must_use]
     pub fn new(fleet: Arc<Fleet>, doors: Doors, journal: Journal, clock: Clock) -> Self {
         let board = Board::new(&fleet);
-        Self { fleet, doors, journal, board, turns: Turns::default(), clock, times: Times::default() }
+        let (turns, stoppable, times) = (Turns::default(), Stoppable::default(), Times::default());
+        Self { fleet, doors, journal, board, turns, stoppable, clock, times }
     }
 
     /// Now.

@@ -45,6 +45,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::ServerStopped {}
         | EventBody::LoggedIn { .. }
         | EventBody::LoginRefused { .. }
+        | EventBody::SessionsEnded { .. }
         | EventBody::Note { .. }
         | EventBody::Gap { .. }
         | EventBody::Erased { .. }

@@ -1,12 +1,14 @@
 //! One command through the repair door: streamed while it runs, kept when it ends, never claimed to have ended when
 //! nobody saw it.
 
+use crate::harness::{self, Said};
 use crate::record::keep;
 use crate::{Desk, host_key};
 use breakglass_doors::{Ask, Chunk, End};
 use breakglass_fleet::{Door, DoorKind};
 use breakglass_incident::{Actor, ArtifactRef, CallId, CommandId, EventBody, IncidentId};
 use bytes::Bytes;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -205,27 +207,39 @@ impl Running {
     async fn finish(self, desk: &Desk, sink: Option<mpsc::Sender<Chunk>>) -> CommandEnd {
         let began = Instant::now();
         let (sender, chunks) = mpsc::channel(64);
-        let (doors, name, command, deadline) =
-            (desk.doors.clone(), self.door.name.clone(), self.line.clone(), self.deadline);
+        let (doors, name, deadline) = (desk.doors.clone(), self.door.name.clone(), self.deadline);
+        let command = match self.door.harness {
+            true => harness::request(&self.line, deadline),
+            false => self.line.clone(),
+        };
+        // In machine output a byte may take six, and what goes beyond the limit is counted by the reader of the lines.
+        let stdout_limit = if self.door.harness { KEPT * 7 } else { KEPT };
         let request = tokio::spawn(async move {
-            doors.run(Ask { door: &name, command, deadline, stdout_limit: KEPT }, sender).await
+            doors.run(Ask { door: &name, command, deadline, stdout_limit }, sender).await
         });
-        let mut output = self.stream(desk, chunks, sink).await;
+        let (said, mut output) = self.followed(desk, chunks, sink).await;
         if self.door.kind == DoorKind::Diag {
             // The guard has done it already where it is ours; what a wrong door at the far end lets through is not kept.
             output.kept = breakglass_redact::text(&output.kept);
         }
         let end = request.await.unwrap_or_else(|error| End::LineLost { reason: error.to_string() });
         host_key::tell_if_changed(desk, &self.door.name, &end).await;
-        let exit = match &end {
-            End::Finished { exit, .. } => *exit,
+        let exit = match (&end, &said) {
+            (_, Some(said)) => said.exit,
+            // Whoever answered was not the harness that the fleet file promises; what it said stands in the output.
+            (End::Finished { exit, .. }, None) => *exit,
             _ => None,
         };
-        let message = if output.dropped == 0 {
-            end.to_string()
-        } else {
-            format!("{end}; {} bytes of output beyond {} MiB were dropped", output.dropped, KEPT >> 20)
-        };
+        // The harness's word is the better one: it saw the command itself end.
+        let mut message = said.map_or_else(|| end.to_string(), |said| said.message);
+        if output.dropped > 0 {
+            let _ = write!(
+                message,
+                "; {} bytes of output beyond {} MiB were dropped",
+                output.dropped,
+                KEPT >> 20
+            );
+        }
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let end = CommandEnd {
             command: self.command,
@@ -246,6 +260,25 @@ impl Running {
         };
         keep(desk, self.incident, self.by, body).await;
         end
+    }
+
+    /// What came through the door, the harness's wrapping taken off where the door has one.
+    async fn followed(
+        &self,
+        desk: &Desk,
+        chunks: mpsc::Receiver<Chunk>,
+        sink: Option<mpsc::Sender<Chunk>>,
+    ) -> (Option<Said>, Output) {
+        if !self.door.harness {
+            return (None, self.stream(desk, chunks, sink).await);
+        }
+        let (sender, unwrapped) = mpsc::channel(64);
+        let unwrap = harness::unwrap(desk, self.command, &self.door, chunks, sender);
+        let ((said, strange), mut output) = tokio::join!(unwrap, self.stream(desk, unwrapped, sink));
+        if said.is_none() && !strange.is_empty() {
+            output.kept.extend_from_slice(strange.as_bytes());
+        }
+        (said, output)
     }
 
     /// Passes output on as it comes, a few frames a second at most, and keeps it.

@@ -5,7 +5,7 @@
 
 use crate::Desk;
 use crate::record::keep;
-use breakglass_incident::{Actor, EventBody, IncidentId, Seq};
+use breakglass_incident::{Actor, CommandId, EventBody, IncidentId, Seq};
 
 /// A note is for words; a file belongs elsewhere.
 const LONGEST_NOTE: usize = 16 << 10;
@@ -24,6 +24,12 @@ pub enum WordsError {
     NotOpen {
         /// The incident.
         incident: IncidentId,
+    },
+    /// The command does not run, or runs behind no harness.
+    #[error("the command of event {command} does not run any more, or runs where nothing can stop it")]
+    NotRunning {
+        /// The command.
+        command: CommandId,
     },
     /// The text is empty or too long.
     #[error("a note has between 1 and {limit} bytes")]

@@ -12,7 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use breakglass_incident::{IncidentId, Seq, View};
+use breakglass_incident::{CommandId, IncidentId, Seq, View};
 use breakglass_journal::{Keeping, Wanted};
 use breakglass_protocol::Verb;
 use breakglass_recovery::{Press, Pressed, Run};
@@ -144,6 +144,19 @@ pub(crate) struct CommandBody {
     /// Whether the answer waits for the command's end.
     #[serde(default)]
     wait: bool,
+}
+
+/// `POST /api/v1/incidents/{id}/commands/{command}/stop`: with the sentence of the host's guard.
+pub(crate) async fn stop_command(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path((id, command)): Path<(u64, u64)>,
+) -> Result<Response, ApiProblem> {
+    app.known(IncidentId(id)).await?;
+    let (incident, command) = (IncidentId(id), CommandId(command));
+    let stopped = breakglass_recovery::stop_command(&app.desk, visitor.actor, Some(incident), command).await;
+    let said = stopped.map_err(|error| Problem::not_stopped(&error))?;
+    Ok(Json(json!({ "command": command, "said": said })).into_response())
 }
 
 /// `POST /api/v1/targets/{name}/commands`
@@ -327,8 +340,7 @@ pub(crate) async fn export(State(app): State<App>, Path((id, format)): Path<(u64
 /// `GET /api/v1/dependencies`
 pub(crate) async fn dependencies(State(app): State<App>) -> Response {
     let faults = app.identity.faults().await;
-    Json(json!({ "dependencies": breakglass_recovery::dependencies(&app.desk), "identity_faults": faults }))
-        .into_response()
+    Json(json!({ "dependencies": app.dependencies(), "identity_faults": faults })).into_response()
 }
 
 /// `GET /api/v1/journal/head`

@@ -3,9 +3,12 @@
 use crate::identity::{Identity, Visitor};
 use crate::pages::layout::{ExtraLink, Frame, Place};
 use crate::problem::Problem;
+use crate::tls::Certificate;
+use crate::ways::Ways;
 use breakglass_incident::{Event, IncidentId, Seq};
 use breakglass_journal::{Keeping, Wanted};
-use breakglass_recovery::{Desk, TargetView};
+use breakglass_recovery::{Dependency, Desk, TargetView};
+use breakglass_triage::Health;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,8 @@ pub(crate) struct App(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) desk: Desk,
     pub(crate) identity: Identity,
+    pub(crate) ways: Ways,
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) link: Option<ExtraLink>,
     pub(crate) version: String,
     pub(crate) body_timeout: Duration,
@@ -54,6 +59,19 @@ impl Shared {
             not_keeping,
             changed_keys: breakglass_recovery::changed_host_keys(&self.desk).len(),
         }
+    }
+
+    /// What the page depends on: what the desk knows, and what belongs to this server alone.
+    pub(crate) fn dependencies(&self) -> Vec<Dependency> {
+        let mut all = breakglass_recovery::dependencies(&self.desk);
+        all.extend(self.certificate.as_ref().map(|certificate| certificate.dependency(self.desk.now())));
+        let fault = self.identity.session_fault();
+        all.extend(fault.map(|sentence| Dependency {
+            name: "sessions".to_owned(),
+            health: Health::Degraded,
+            sentence,
+        }));
+        all
     }
 
     /// The frame of a page.

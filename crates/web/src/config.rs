@@ -1,6 +1,6 @@
 //! What the server needs to be told: where to listen, whom to believe, where its state is.
 
-use breakglass_fleet::{Fleet, TrustedHeader};
+use breakglass_fleet::{Fleet, Roles, Tls, TrustedHeader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +8,10 @@ use std::time::Duration;
 /// The settings of the page, from `[web]` of `fleet.toml` and the command line.
 #[derive(Debug, Clone)]
 pub struct WebConfig {
-    /// Where to listen; port 0 takes any free one.
+    /// Where to listen without TLS; port 0 takes any free one.
     pub listen: Vec<SocketAddr>,
+    /// Where and how to speak TLS.
+    pub tls: Option<Tls>,
     /// `name:hash` lines; without it nobody can log in with a password.
     pub password_file: Option<PathBuf>,
     /// `name:sha256` lines; without it no bearer token is accepted.
@@ -18,9 +20,11 @@ pub struct WebConfig {
     pub trusted_header: Option<TrustedHeader>,
     /// For how many hours a log-in lasts; at least one.
     pub session_hours: u32,
-    /// Whether cookies are for TLS only. Browsers count `127.0.0.1` and `localhost` as safe either way.
+    /// Whether cookies are for TLS only; over TLS of our own they always are. Browsers count `127.0.0.1` and `localhost` as safe either way.
     pub secure_cookies: bool,
-    /// Where the key that signs sessions is kept.
+    /// Who may do what.
+    pub roles: Roles,
+    /// Where the key that signs sessions is kept, the sessions that were ended, and a certificate of our own.
     pub state_dir: PathBuf,
     /// The version, for the foot of the pages and `/healthz`.
     pub version: String,
@@ -38,6 +42,8 @@ impl WebConfig {
     pub fn from_fleet(fleet: &Fleet) -> Self {
         Self {
             listen: fleet.web.listen.clone(),
+            tls: fleet.web.tls.clone(),
+            roles: fleet.web.roles.clone(),
             password_file: fleet.web.password_file.clone(),
             token_file: fleet.web.token_file.clone(),
             trusted_header: fleet.web.trusted_header.clone(),

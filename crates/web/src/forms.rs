@@ -1,128 +1,19 @@
 //! What the forms of the pages do. Each is one use case of `recovery`, then the page that shows what came of it.
 
 use crate::app::App;
-use crate::identity::{Attempt, Attempted, Visitor};
+use crate::identity::Visitor;
 use crate::pages::layout::Place;
-use crate::pages::{foot, login, stale};
+use crate::pages::{foot, stale};
 use crate::problem::{PageProblem, Problem};
-use crate::server::Peer;
 use crate::shows::{context, quiet_page};
 use axum::Extension;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Form, Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use breakglass_incident::{Actor, EventBody, IncidentId, Seq, View};
+use breakglass_incident::{CommandId, IncidentId, Seq, View};
 use breakglass_protocol::{RunState, Verb};
 use breakglass_recovery::{Look, Press, Pressed, Run, TargetView};
-use maud::Markup;
 use serde::Deserialize;
-
-/// `GET /login?next=…`
-#[derive(Debug, Deserialize)]
-pub(crate) struct Next {
-    next: Option<String>,
-}
-
-/// The log-in form.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Login {
-    name: String,
-    password: String,
-    next: Option<String>,
-}
-
-/// An address of ours, or the board: a log-in must not send anybody elsewhere.
-fn own_address(next: Option<&str>) -> &str {
-    let own = |text: &&str| {
-        text.starts_with('/')
-            && !text.starts_with("//")
-            && text.len() < 200
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%?=&".contains(&b))
-    };
-    next.filter(own).unwrap_or("/")
-}
-
-/// `GET /login`
-pub(crate) async fn login_page(
-    State(app): State<App>,
-    Query(next): Query<Next>,
-    visitor: Option<Extension<Visitor>>,
-) -> Response {
-    let next = own_address(next.next.as_deref());
-    if visitor.is_some() {
-        return Redirect::to(next).into_response();
-    }
-    login::page(app.identity.has_passwords(), app.identity.has_proxy(), next, "", None).into_response()
-}
-
-/// `POST /login`
-pub(crate) async fn log_in(
-    State(app): State<App>,
-    Extension(Peer(peer)): Extension<Peer>,
-    headers: HeaderMap,
-    Form(form): Form<Login>,
-) -> Response {
-    let next = own_address(form.next.as_deref());
-    let attempt = Attempt {
-        name: &form.name,
-        password: &form.password,
-        peer: peer.ip(),
-        headers: &headers,
-        now: app.desk.now(),
-    };
-    let (status, sentence) = match app.identity.attempt(attempt).await {
-        Attempted::In { cookies } => {
-            let body = EventBody::LoggedIn { way: "password".to_owned(), from: peer.ip().to_string() };
-            // Waits for the disk at most as long as the journal's own deadline, and lets them in either way.
-            let _ = app.desk.journal.append(None, Actor::Human(form.name), body).await;
-            let mut response = Redirect::to(next).into_response();
-            for cookie in cookies {
-                if let Ok(value) = HeaderValue::from_str(&cookie) {
-                    response.headers_mut().append(header::SET_COOKIE, value);
-                }
-            }
-            return response;
-        }
-        Attempted::Wrong => {
-            let name = form.name.escape_debug().take(64).collect();
-            let body =
-                EventBody::LoginRefused { name, reason: "wrong".to_owned(), from: peer.ip().to_string() };
-            let _ = app.desk.journal.append(None, Actor::Server, body).await;
-            (StatusCode::UNAUTHORIZED, "The name or the password is wrong.".to_owned())
-        }
-        Attempted::Wait { seconds } => {
-            let sentence = format!(
-                "Too many wrong passwords came from where you are: try again in {seconds} s. It is never more than a minute."
-            );
-            let page = failed(&app, next, &form.name, sentence);
-            let wait = [(header::RETRY_AFTER, seconds.to_string())];
-            return (StatusCode::TOO_MANY_REQUESTS, wait, page).into_response();
-        }
-        Attempted::Crowded => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many people are logging in at this moment: try again in a few seconds.".to_owned(),
-        ),
-        Attempted::NoPasswords => {
-            (StatusCode::UNAUTHORIZED, "No password file is configured, so no password is right.".to_owned())
-        }
-    };
-    (status, failed(&app, next, &form.name, sentence)).into_response()
-}
-
-fn failed(app: &App, next: &str, name: &str, sentence: String) -> Markup {
-    let refused = login::Refused { sentence };
-    login::page(app.identity.has_passwords(), app.identity.has_proxy(), next, name, Some(&refused))
-}
-
-/// `POST /logout`
-pub(crate) async fn log_out(State(app): State<App>, headers: HeaderMap) -> Response {
-    let gone = app.identity.sessions().end(&headers, app.desk.now());
-    let mut response = Redirect::to("/login").into_response();
-    if let Ok(value) = HeaderValue::from_str(&gone) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-    response
-}
 
 /// The form of a verb.
 #[derive(Debug, Deserialize)]
@@ -312,6 +203,19 @@ pub(crate) async fn incident_run(
     Ok(run(&app, visitor, target, IncidentId(id), form).await?)
 }
 
+/// `POST /incidents/{id}/commands/{command}/stop`: how it ended comes with the command's own end.
+pub(crate) async fn stop_command(
+    State(app): State<App>,
+    Extension(visitor): Extension<Visitor>,
+    Path((id, command)): Path<(u64, u64)>,
+) -> Result<Redirect, PageProblem> {
+    app.known(IncidentId(id)).await?;
+    let (incident, command) = (IncidentId(id), CommandId(command));
+    let stopped = breakglass_recovery::stop_command(&app.desk, visitor.actor, Some(incident), command).await;
+    stopped.map_err(|error| Problem::not_stopped(&error))?;
+    Ok(Redirect::to(&format!("/incidents/{id}#e{command}")))
+}
+
 /// `POST /targets/{name}/run`: a command is part of a recovery, so it opens an incident.
 pub(crate) async fn target_run(
     State(app): State<App>,
@@ -453,7 +357,8 @@ pub(crate) async fn accepted(
 pub(crate) fn not_taken(error: breakglass_recovery::WordsError) -> Problem {
     let status = match error {
         breakglass_recovery::WordsError::NoTarget { .. } => StatusCode::NOT_FOUND,
-        breakglass_recovery::WordsError::NotOpen { .. } => StatusCode::CONFLICT,
+        breakglass_recovery::WordsError::NotOpen { .. }
+        | breakglass_recovery::WordsError::NotRunning { .. } => StatusCode::CONFLICT,
         breakglass_recovery::WordsError::Length { .. } => StatusCode::BAD_REQUEST,
     };
     Problem::new(status, format!("{error}."), "Nothing was kept; the page shows what is so now.")

@@ -12,11 +12,12 @@ use crate::routes::{self, Kind, Who};
 use crate::server::Peer;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use breakglass_fleet::Role;
 use http_body_util::{BodyExt, Limited};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
@@ -30,6 +31,7 @@ const CSRF_HEADER: &str = "x-csrf-token";
 /// The middleware.
 pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
     let api = request.uri().path().starts_with("/api/");
+    let over_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.tls);
     let mut answer = match pass(&app, request, next).await {
         Ok(response) => response,
         Err(Stop::Problem(problem)) if api => problem.into_json(),
@@ -37,6 +39,10 @@ pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -
         Err(Stop::LogIn(next)) => Redirect::to(&format!("/login?next={next}")).into_response(),
     };
     headers::harden(answer.headers_mut());
+    let insist = app.certificate.as_ref().filter(|_| over_tls).and_then(|of| of.hsts(app.desk.now()));
+    if let Some(insist) = insist {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(insist));
+    }
     answer
 }
 
@@ -47,22 +53,29 @@ enum Stop {
 }
 
 async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, Stop> {
-    let peer =
-        request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let nowhere = Peer { address: (Ipv4Addr::UNSPECIFIED, 0).into(), tls: false };
+    let peer = request.extensions().get::<Peer>().copied().unwrap_or(nowhere);
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .and_then(|path| routes::find(request.method(), path.as_str()));
-    let (who, kind) = route.map_or((Who::Known, Kind::Page), |route| (route.who, route.kind));
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let unlisted = if looks { Role::View } else { Role::Admin };
+    let (who, role, kind) =
+        route.map_or((Who::Known, unlisted, Kind::Page), |route| (route.who, route.role, route.kind));
 
     let visitor = app.identity.visitor(request.headers(), peer, app.desk.now()).await;
     match (who, &visitor) {
         (Who::Public, _) | (Who::Known, Some(_)) => {}
         (Who::Person, Some(visitor)) if visitor.is_ambient() => {}
         (Who::Person, Some(_)) => return Err(Stop::Problem(persons_only())),
-        (_, None) => return Err(stranger(&request, kind)),
+        (_, None) => return Err(stranger(app, &request, kind)),
     }
-    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(lack) =
+        visitor.as_ref().filter(|_| who != Who::Public).and_then(|visitor| visitor.lacks(role))
+    {
+        return Err(Stop::Problem(needs_role(&lack)));
+    }
     if !looks {
         same_site(request.headers()).map_err(Stop::Problem)?;
         let (parts, body) = request.into_parts();
@@ -83,16 +96,24 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
     tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.map_err(|_| Stop::Problem(no_answer()))
 }
 
-fn stranger(request: &Request, kind: Kind) -> Stop {
+fn stranger(app: &App, request: &Request, kind: Kind) -> Stop {
     let wants_page = kind == Kind::Page && matches!(*request.method(), Method::GET | Method::HEAD);
     if wants_page && !request.uri().path().starts_with("/api/") {
         return Stop::LogIn(percent_encoded(request.uri().path()));
     }
-    Stop::Problem(Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "Nobody is logged in here, so nothing was done.",
-        "Log in at /login, or send a bearer token. The session may have ended: log in and press again.",
-    ))
+    let bearer = request.headers().contains_key(header::AUTHORIZATION);
+    let (error, now) = if bearer {
+        (
+            "This token is none of the server's, so nothing was done.",
+            "Make one with `breakglass token NAME` on the server, and put its line into the token file.",
+        )
+    } else {
+        (
+            "Nobody is logged in here, so nothing was done.",
+            "Log in at /login, or send a bearer token. The session may have ended: log in and press again.",
+        )
+    };
+    Stop::Problem(Problem::new(StatusCode::UNAUTHORIZED, error, now).with_ways(app.ways.sentences()))
 }
 
 /// Whether the browser says that one of our own pages sent this. Only browsers send these headers, and always honestly;
@@ -162,6 +183,15 @@ fn persons_only() -> Problem {
         StatusCode::FORBIDDEN,
         "Only a person may do this, never a program with a token. Nothing was done.",
         "Log in to the page with your name, or use the command line on the server.",
+    )
+}
+
+fn needs_role(lack: &str) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        format!("{lack} Nothing was done."),
+        "Roles stand in [[web.role]] of fleet.toml. Ask somebody who may, or use the command line on the server: whoever \
+         has the keys needs no role.",
     )
 }
 

@@ -15,18 +15,25 @@ mod headers;
 mod icon;
 mod identity;
 mod live;
+mod login;
 mod pages;
 mod problem;
 mod routes;
 mod server;
+mod sessions;
 mod shows;
+mod tls;
 mod turns;
+mod ways;
 
 pub use config::WebConfig;
-pub use identity::{Visitor, Way};
+pub use identity::{
+    SessionEntry, SessionsError, Visitor, Way, end_session, end_sessions_of, sessions as kept_sessions,
+};
 pub use pages::layout::{ExtraLink, csrf_field, extra_page};
 pub use routes::{Kind, ROUTES, Route, Who};
 pub use server::{Listening, ServeError};
+pub use tls::fingerprint;
 
 use app::{App, Shared};
 use axum::{Router, middleware};
@@ -35,6 +42,7 @@ use identity::Identity;
 use std::future::Future;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use ways::Ways;
 
 /// What a caller adds to the pages.
 #[derive(Default)]
@@ -56,7 +64,7 @@ pub async fn serve(
     extra: Extra,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let listening = Listening::bind(&config.listen).await?;
+    let listening = Listening::open(&config, desk.now()).await?;
     serve_on(listening, desk, config, extra, shutdown).await;
     Ok(())
 }
@@ -70,11 +78,13 @@ pub async fn serve_on(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let stop = CancellationToken::new();
-    let identity = Identity::new(&config).await;
+    let identity = Identity::new(&config, desk.now()).await;
     for fault in identity.faults().await {
         tracing::warn!(fault, "identity");
     }
     let app = App(Arc::new(Shared {
+        ways: Ways::of(&identity, &listening),
+        certificate: listening.certificate.clone(),
         desk,
         identity,
         link: extra.link,
@@ -82,6 +92,7 @@ pub async fn serve_on(
         body_timeout: config.body_timeout,
         stop: stop.clone(),
     }));
+    tokio::spawn(follow(app.clone(), stop.clone()));
     let router = routes::router()
         .method_not_allowed_fallback(shows::not_so)
         .fallback(shows::nothing)
@@ -97,4 +108,14 @@ pub async fn serve_on(
             running.await;
         }
     }
+}
+
+/// What goes on beside the requests: hearing which sessions were ended elsewhere, and following the certificate's files.
+async fn follow(app: App, stop: CancellationToken) {
+    let certificate = async {
+        if let Some(certificate) = app.certificate.clone() {
+            certificate.follow(stop.clone()).await;
+        }
+    };
+    tokio::join!(certificate, app.identity.follow(|| app.desk.now(), stop.clone()));
 }

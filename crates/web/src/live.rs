@@ -195,8 +195,6 @@ impl Viewer {
         let state = !matches!(
             event.body,
             EventBody::Note { .. }
-                | EventBody::CommandStarted { .. }
-                | EventBody::CommandFinished { .. }
                 | EventBody::Turn(
                     TurnEvent::AgentSaid { .. }
                         | TurnEvent::ToolCalled { .. }

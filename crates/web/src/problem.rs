@@ -1,11 +1,11 @@
 //! An answer that is not the one hoped for: what happened, what to do now, what still works. The API gets it as JSON,
 //! a browser as a page.
 
-use crate::pages::layout;
+use crate::pages::{layout, ways};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use breakglass_recovery::RunError;
+use breakglass_recovery::{RunError, WordsError};
 use maud::html;
 
 /// What went wrong, in words for the one who asked.
@@ -14,11 +14,18 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     pub(crate) error: String,
     pub(crate) what_now: String,
+    /// The other ways in, where this one failed.
+    pub(crate) ways: Vec<String>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>, what_now: impl Into<String>) -> Self {
-        Self { status, error: error.into(), what_now: what_now.into() }
+        Self { status, error: error.into(), what_now: what_now.into(), ways: Vec::new() }
+    }
+
+    /// With the other ways in.
+    pub(crate) fn with_ways(self, ways: Vec<String>) -> Self {
+        Self { ways, ..self }
     }
 
     pub(crate) fn no_target(name: &str) -> Self {
@@ -55,6 +62,15 @@ impl Problem {
         )
     }
 
+    /// A command that was not stopped.
+    pub(crate) fn not_stopped(error: &WordsError) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            format!("{error}. Nothing was sent."),
+            "The incident shows how it ended; one that nothing can stop ends at its deadline there.",
+        )
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -68,6 +84,7 @@ impl Problem {
             div.stack {
                 h1 { (self.error) }
                 p { (self.what_now) }
+                @if !self.ways.is_empty() { (ways::list(&self.ways)) }
                 p.row { a.tap href="/" { "To the fleet" } a.tap href="/incidents" { "To the incidents" } }
                 p.quiet.small { "Nothing that runs was stopped by this. The command line works without this page: "
                     code { "breakglass status" } }
@@ -77,7 +94,10 @@ impl Problem {
     }
 
     pub(crate) fn into_json(self) -> Response {
-        let body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
+        let mut body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
+        if let (false, Some(fields)) = (self.ways.is_empty(), body.as_object_mut()) {
+            fields.insert("other_ways".to_owned(), self.ways.into());
+        }
         (self.status, Json(body)).into_response()
     }
 }

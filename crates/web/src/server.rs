@@ -1,30 +1,40 @@
 //! Listening and holding connections: what a slow, silent or endless client may cost is bounded here.
 
 use crate::config::WebConfig;
+use crate::tls::{Certificate, Origin, plain};
 use axum::Router;
 use axum::body::Body;
+use breakglass_protocol::Timestamp;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// How long open requests get to end once the server goes down.
 const LAST_CALL: Duration = Duration::from_secs(5);
 /// After an accept failed (no file descriptors left, say): a pause instead of a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What the first byte of a client that speaks TLS is.
+const HANDSHAKE: u8 = 0x16;
 
-/// The address of the socket at the other end: the only address that is believed.
+/// The other end of a connection: the only address that is believed, and whether TLS of our own is between.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: bool,
+}
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +49,30 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// There is no address to listen on.
-    #[error("no address to listen on: give `listen` in [web] of fleet.toml")]
+    #[error("no address to listen on: give `listen` in [web] of fleet.toml, or a [web.tls]")]
     NoAddress,
+    /// Not even a passing certificate could be made.
+    #[error("the page cannot speak TLS: {why}. Take [web.tls] out of fleet.toml to serve it without")]
+    Tls {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Sockets that are open and do not answer yet.
 #[derive(Debug)]
 pub struct Listening {
     sockets: Vec<TcpListener>,
-    /// Where, with the ports that were taken.
+    /// Where, with the ports that were taken; without TLS.
     pub addresses: Vec<SocketAddr>,
+    secure: Vec<TcpListener>,
+    /// Where TLS is spoken.
+    pub secure_addresses: Vec<SocketAddr>,
+    pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 impl Listening {
-    /// Opens the sockets, so that the caller knows the ports before anything is served.
+    /// Opens sockets without TLS, so that the caller knows the ports before anything is served.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -60,34 +80,71 @@ impl Listening {
         if listen.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
-        for &address in listen {
-            let refuse = |source| ServeError::Listen { address, source };
-            let socket = TcpListener::bind(address).await.map_err(refuse)?;
-            addresses.push(socket.local_addr().map_err(refuse)?);
-            sockets.push(socket);
+        let (sockets, addresses) = bound(listen).await?;
+        Ok(Self { sockets, addresses, secure: Vec::new(), secure_addresses: Vec::new(), certificate: None })
+    }
+
+    /// Opens all sockets that the configuration names, and finds the certificate for those with TLS.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn open(config: &WebConfig, now: Timestamp) -> Result<Self, ServeError> {
+        let Some(tls) = &config.tls else { return Self::bind(&config.listen).await };
+        let (sockets, addresses) = bound(&config.listen).await?;
+        let (secure, secure_addresses) = bound(&tls.listen).await?;
+        let certificate = Some(Certificate::open(tls, &config.state_dir, now).await?);
+        Ok(Self { sockets, addresses, secure, secure_addresses, certificate })
+    }
+
+    /// A line for each address, for whoever started the server; with the fingerprint to compare in the browser.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        let plain = self.addresses.iter().map(|address| format!("breakglass listens on http://{address}"));
+        let mut lines: Vec<String> = plain.collect();
+        let Some(certificate) = &self.certificate else { return lines };
+        for address in &self.secure_addresses {
+            lines.push(format!("breakglass listens on https://{address}"));
         }
-        Ok(Self { sockets, addresses })
+        let kept = match certificate.origin() {
+            Origin::Given => "from its files",
+            Origin::Kept => "its own, compare it in the browser",
+            Origin::Passing => "its own, and another one after a restart: it cannot be kept",
+        };
+        lines.push(format!("  certificate: {kept}; SHA-256 {}", certificate.facts().fingerprint));
+        lines
     }
 
     /// Answers until `stop` is cancelled, then lets open requests end.
     pub(crate) async fn run(self, router: Router, config: &WebConfig, stop: CancellationToken) {
         let most = config.most_connections.clamp(1, 1 << 20);
         let places = Arc::new(Semaphore::new(most));
+        let acceptor = match self.certificate.as_ref().map(Certificate::acceptor) {
+            Some(Err(error)) => {
+                tracing::error!(%error, "no TLS is spoken");
+                None
+            }
+            Some(Ok(acceptor)) => Some(acceptor),
+            None => None,
+        };
+        let secure = self.secure.into_iter().filter_map(|socket| Some((socket, Some(acceptor.clone()?))));
         let mut acceptors = JoinSet::new();
-        for socket in self.sockets {
-            let (router, stop, places) = (router.clone(), stop.clone(), Arc::clone(&places));
-            let head_timeout = config.head_timeout;
+        for (socket, tls) in self.sockets.into_iter().map(|socket| (socket, None)).chain(secure) {
+            let (stop, places) = (stop.clone(), Arc::clone(&places));
+            let holding =
+                Holding { router: router.clone(), head_timeout: config.head_timeout, stop: stop.clone() };
             acceptors.spawn(async move {
                 loop {
                     let accepted = tokio::select! {
                         () = stop.cancelled() => return,
                         accepted = accept(&socket, &places) => accepted,
                     };
-                    let Some((stream, peer, place)) = accepted else { continue };
-                    let held = hold(stream, peer, router.clone(), head_timeout, stop.clone());
+                    let Some((stream, address, place)) = accepted else { continue };
+                    let (holding, tls) = (holding.clone(), tls.clone());
                     tokio::spawn(async move {
-                        held.await;
+                        match tls {
+                            None => holding.converse(stream, Peer { address, tls: false }).await,
+                            Some(acceptor) => holding.secure(stream, address, acceptor).await,
+                        }
                         drop(place);
                     });
                 }
@@ -100,6 +157,17 @@ impl Listening {
             tracing::warn!(open = most - places.available_permits(), "connections were cut at the end");
         }
     }
+}
+
+async fn bound(listen: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ServeError> {
+    let (mut sockets, mut addresses) = (Vec::new(), Vec::new());
+    for &address in listen {
+        let refuse = |source| ServeError::Listen { address, source };
+        let socket = TcpListener::bind(address).await.map_err(refuse)?;
+        addresses.push(socket.local_addr().map_err(refuse)?);
+        sockets.push(socket);
+    }
+    Ok((sockets, addresses))
 }
 
 async fn accept(
@@ -121,33 +189,78 @@ async fn accept(
     }
 }
 
-async fn hold(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What every connection is held with.
+#[derive(Clone)]
+struct Holding {
     router: Router,
     head_timeout: Duration,
     stop: CancellationToken,
-) {
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        router.call(request.map(Body::new))
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .max_buf_size(32 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => {
-            if let Err(error) = ended {
-                tracing::debug!(%peer, why = %error, "a connection ended early");
+}
+
+impl Holding {
+    /// A connection at a port with TLS. Who speaks plain HTTP there is told where to go.
+    async fn secure(self, stream: TcpStream, address: SocketAddr, acceptor: TlsAcceptor) {
+        let stop = self.stop.clone();
+        let greeting = async {
+            let mut first = [0; 1];
+            if stream.peek(&mut first).await.ok()? == 0 {
+                return None;
             }
+            if first != [HANDSHAKE] {
+                return Some(Err(stream));
+            }
+            match acceptor.accept(stream).await {
+                Ok(stream) => Some(Ok(stream)),
+                Err(error) => {
+                    tracing::debug!(peer = %address, why = %error, "no TLS came about");
+                    None
+                }
+            }
+        };
+        let greeted = tokio::select! {
+            () = stop.cancelled() => return,
+            greeted = tokio::time::timeout(self.head_timeout, greeting) => greeted,
+        };
+        match greeted {
+            Ok(Some(Ok(stream))) => self.converse(stream, Peer { address, tls: true }).await,
+            Ok(Some(Err(stream))) => {
+                let service = service_fn(|request: Request<Incoming>| async move {
+                    Ok::<_, Infallible>(plain::answer(&request))
+                });
+                let answering = self.builder().serve_connection(TokioIo::new(stream), service);
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    _ = tokio::time::timeout(self.head_timeout, answering) => {}
+                }
+            }
+            Ok(None) | Err(_) => {}
         }
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    }
+
+    fn builder(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(32 * 1024);
+        builder
+    }
+
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request.map(Body::new))
+        });
+        let connection = self.builder().serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(peer = %peer.address, why = %error, "a connection ended early");
+                }
+            }
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_incident::{IncidentId, Seq, View};
-use breakglass_recovery::{TargetView, changed_host_keys, dependencies, looks_at};
+use breakglass_recovery::{TargetView, changed_host_keys, looks_at};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -35,7 +35,7 @@ pub(crate) async fn board(State(app): State<App>, Extension(visitor): Extension<
     let page = Page {
         title: &fleet::title(&targets),
         banner: html! {},
-        main: fleet::main(&app.desk.fleet, &targets, &dependencies(&app.desk), app.desk.now()),
+        main: fleet::main(&app.desk.fleet, &targets, &app.dependencies(), app.desk.now()),
         foot: html! {},
         live: Some(Live { stream: "/live".to_owned(), parts: "/parts".to_owned() }),
         refresh: targets.iter().any(|target| target.running.is_some()),
@@ -49,7 +49,7 @@ pub(crate) async fn board_parts(State(app): State<App>) -> Markup {
     let targets = app.desk.board.targets();
     html! {
         title { (fleet::title(&targets)) }
-        (fleet::main(&app.desk.fleet, &targets, &dependencies(&app.desk), app.desk.now()))
+        (fleet::main(&app.desk.fleet, &targets, &app.dependencies(), app.desk.now()))
     }
 }
 
@@ -301,7 +301,7 @@ fn subject(
         title: &incident::title(&context, view),
         banner,
         main: incident::main(&context, (head, act), &told, open, &engines),
-        foot: foot::fold(&app.desk.fleet, &target.name, &dependencies(&app.desk)),
+        foot: foot::fold(&app.desk.fleet, &target.name, &app.dependencies()),
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
         dock: view.is_none_or(|view| view.running.is_none()),
@@ -328,11 +328,18 @@ fn subject_parts(
 }
 
 pub(crate) fn context<'a>(
-    app: &App,
+    app: &'a App,
     visitor: &'a Visitor,
     target: &'a TargetView,
     view: Option<&View>,
     seen: Seq,
 ) -> Context<'a> {
-    Context { visitor, target, incident: view.and_then(|view| view.id), seen, now: app.desk.now() }
+    Context {
+        visitor,
+        target,
+        incident: view.and_then(|view| view.id),
+        seen,
+        now: app.desk.now(),
+        stoppable: &app.desk.stoppable,
+    }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
-use breakglass_fleet::Fleet;
+use breakglass_fleet::{Fleet, Role};
 use breakglass_incident::{Actor, EventBody, IncidentId};
 use breakglass_journal::Journal;
 use breakglass_protocol::Timestamp;
@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// Name and password of the only person.
+/// Name and password of the person who may do everything; `vera`, with the same password, may only look.
 pub const PERSON: (&str, &str) = ("mara", "preview");
 
 /// Why the hostile incident is open.
@@ -214,6 +214,7 @@ impl Stage {
             ("incident-recovered", format!("/incidents/{}", self.recovered)),
             ("target", "/targets/buildvm".to_owned()),
             ("hosts", "/hosts".to_owned()),
+            ("sessions", "/sessions".to_owned()),
             ("host", "/hosts/pve".to_owned()),
             ("not-there", "/nowhere".to_owned()),
         ]
@@ -239,12 +240,14 @@ type Built = (Listening, WebConfig, Desk, [IncidentId; 3]);
 async fn build(folder: &Path, port: u16) -> Result<Built> {
     let desk = desk(FLEET, folder)?;
     let passwords = folder.join("passwords");
-    std::fs::write(&passwords, format!("{}:{}\n", PERSON.0, password_hash(PERSON.1)?))?;
+    let hash = password_hash(PERSON.1)?;
+    std::fs::write(&passwords, format!("{}:{hash}\nvera:{hash}\n", PERSON.0))?;
     let mut config = WebConfig::from_fleet(&desk.fleet);
     config.listen = vec![([127, 0, 0, 1], port).into()];
     config.password_file = Some(passwords);
     config.state_dir = folder.to_owned();
     config.secure_cookies = false;
+    config.roles.people.push(("vera".to_owned(), Role::View));
     let listening = Listening::bind(&config.listen).await?;
     let stalled = scenes::stalled(&desk).await?;
     let working = scenes::working(&desk).await?;

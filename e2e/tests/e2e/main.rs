@@ -10,6 +10,7 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod commands;
 mod crash;
 mod house;
 mod journey;

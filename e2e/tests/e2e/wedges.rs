@@ -44,14 +44,19 @@ fn settle(night: &Night) {
     let started = Instant::now();
     loop {
         let target = night.server.read("/api/v1/targets/devvm").unwrap().json().unwrap();
-        if target["health"] == "good" && target["status"]["process"]["pid"] == process.pid {
+        // Triage takes a silence for a slow boot unless the target was seen well some seconds into it.
+        let this_boot = target["status"]["process"]["pid"] == process.pid;
+        if target["health"] == "good"
+            && this_boot
+            && target["status"]["process_age_seconds"].as_u64() >= Some(8)
+        {
             break;
         }
         assert!(started.elapsed() < BOOT, "never seen well: {target:#}\n{}", night.server.log());
         std::thread::sleep(Duration::from_millis(100));
     }
-    // Triage takes a silence for a slow boot unless the target was seen well some seconds into it.
-    std::thread::sleep(Duration::from_secs(5));
+    // The status may be newer than the look that found it well.
+    std::thread::sleep(Duration::from_secs(2));
 }
 
 #[test]

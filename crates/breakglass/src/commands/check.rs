@@ -18,6 +18,12 @@ impl Check {
             fleet.doors.len(),
             fleet.targets().count()
         );
+        if fleet.web.tls.is_some() {
+            match breakglass_web::fingerprint(&fleet) {
+                Ok(fingerprint) => println!("the page's certificate: SHA-256 {fingerprint}"),
+                Err(why) => println!("the page's certificate: {why}"),
+            }
+        }
         for advice in breakglass_fleet::check(&fleet) {
             println!("advice: {advice}");
         }

@@ -51,11 +51,14 @@ impl Demo {
         fleet.web.listen = vec![self.listen];
         fleet.web.password_file = Some(passwords);
         fleet.web.secure_cookies = false;
-        println!("The page: http://{}   log in as `{NAME}` with `{password}`   end with Ctrl-C", self.listen);
-        println!("DEMO: http://{}/demo wedges the VM.", self.listen);
+        let page = self.listen;
+        let greeting = format!(
+            "The page: http://{page}   log in as `{NAME}` with `{password}`   end with Ctrl-C\n\
+             DEMO: http://{page}/demo wedges the VM.\n"
+        );
         let link = Some(ExtraLink { label: "DEMO: wedge it".to_owned(), href: "/demo".to_owned() });
         let router = Router::new().route("/demo", get(show).post(wedge)).with_state(Arc::clone(&lab));
-        let ended = runtime()?.block_on(serve_with(fleet, Extra { router, link }));
+        let ended = runtime()?.block_on(serve_with(fleet, Extra { router, link }, &greeting));
         // The lab ends with its last holder: here, after the server.
         drop(lab);
         ended

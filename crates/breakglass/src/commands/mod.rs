@@ -13,6 +13,7 @@ pub(crate) mod password;
 pub(crate) mod power;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod triage;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     AcceptHostKey(accept_host_key::AcceptHostKey),
     Password(password::Password),
     Token(token::Token),
+    Sessions(sessions::Sessions),
     Keyholder(keyholder::Keyholder),
     Completions(completions::Completions),
     Demo(demo::Demo),

@@ -40,9 +40,11 @@ impl Serve {
         log_to_stderr();
         let mut fleet = file.load()?;
         if !self.listen.is_empty() {
+            // Elsewhere than the fleet file says: without TLS, and so that a second server is in nobody's way.
             fleet.web.listen = self.listen;
+            fleet.web.tls = None;
         }
-        runtime()?.block_on(serve_with(fleet, Extra::default()))
+        runtime()?.block_on(serve_with(fleet, Extra::default(), ""))
     }
 }
 
@@ -59,15 +61,21 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Serves until it is told to end; everything that a caller adds to the pages comes in as `extra`.
-pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8> {
+///
+/// `greeting` is printed once the address answers.
+pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> anyhow::Result<u8> {
     let fleet = Arc::new(fleet);
-    let listening = Listening::bind(&fleet.web.listen).await?;
+    let config = WebConfig::from_fleet(&fleet);
+    let listening = Listening::open(&config, now()).await?;
     let desk = desk(&fleet)?;
     desk.turns.set_engines(engines::engines(&fleet));
-    for address in &listening.addresses {
-        tracing::info!(%address, fleet = fleet.name, "listening");
-        println!("breakglass listens on http://{address}");
+    for line in listening.told() {
+        println!("{line}");
     }
+    for address in listening.addresses.iter().chain(&listening.secure_addresses) {
+        tracing::info!(%address, fleet = fleet.name, "listening");
+    }
+    print!("{greeting}");
     let (end, ended) = flag::channel(false);
     let ending = move || {
         let mut ended = ended.clone();
@@ -91,7 +99,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra) -> anyhow::Result<u8>
         })
     };
     let serving = {
-        let (desk, config) = (desk.clone(), WebConfig::from_fleet(&fleet));
+        let desk = desk.clone();
         tokio::spawn(serve_on(listening, desk, config, extra, ending()))
     };
     told_to_end().await?;

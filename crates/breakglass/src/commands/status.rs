@@ -28,6 +28,11 @@ impl Status {
             Some(target) => vec![target.clone()],
             None => fleet.targets().map(|component| component.name.clone()).collect(),
         };
+        let tls = fleet.web.tls.is_some();
+        let page = match breakglass_web::fingerprint(&fleet) {
+            Ok(fingerprint) => format!("page by TLS: certificate SHA-256 {fingerprint}"),
+            Err(why) => format!("page by TLS: {why}"),
+        };
         here::runtime()?.block_on(async {
             let here = Here::set_up(fleet, &names).await?;
             let mut looks = JoinSet::new();
@@ -46,6 +51,9 @@ impl Status {
                 } else {
                     println!("{}", harmless_lines(&view, colour));
                 }
+            }
+            if !self.json && self.target.is_none() && tls {
+                println!("{page}");
             }
             here.end().await;
             Ok(if worst == Health::Good { 0 } else { NOT_WELL })

@@ -5,6 +5,8 @@
 
 mod chain;
 mod doors;
+mod flood;
 mod serve;
 mod site;
+mod ways;
 mod words;

@@ -65,6 +65,7 @@ fn every_subcommand_explains_itself() {
         "accept-host-key",
         "password",
         "token",
+        "sessions",
         "keyholder",
         "completions",
     ];

@@ -222,6 +222,7 @@ pub(crate) fn door_to(host: &str, name: &str) -> Door {
         served_from: None,
         become_root: String::new(),
         deadline: Duration::from_secs(60),
+        harness: false,
     }
 }
 

@@ -15,8 +15,14 @@ pub(crate) struct PlacedDoor {
     pub(crate) to_span: Range<usize>,
 }
 
-/// Keys that mean something at a power door only.
-const POWER_ONLY: [&str; 4] = ["controls", "backend", "vm", "vm_name"];
+/// Keys that mean something at a door of one kind only.
+const OF_ONE_KIND: [(&str, DoorKind); 5] = [
+    ("controls", DoorKind::Power),
+    ("backend", DoorKind::Power),
+    ("vm", DoorKind::Power),
+    ("vm_name", DoorKind::Power),
+    ("harness", DoorKind::Repair),
+];
 
 pub(crate) fn doors(
     file: &mut Section<'_, '_>,
@@ -42,8 +48,8 @@ fn read(mut section: Section<'_, '_>, report: &mut Report<'_>, names: &mut Names
     let backend = section.word(report, "backend", Backend::WORDS, Backend::from_word);
     let vm = section.number(report, "vm", 1..=999_999_999);
     let vm_name = section.text(report, "vm_name", values::vm_name).map(|text| text.value);
-    if let Some(kind) = kind.filter(|kind| *kind != DoorKind::Power) {
-        refuse_power_keys(&section, kind, report);
+    if let Some(kind) = kind {
+        refuse_keys_of_others(&section, kind, report);
     }
     if let (Some(to), Some(controls)) = (&to, &controls)
         && to.value == controls.value
@@ -60,6 +66,8 @@ fn read(mut section: Section<'_, '_>, report: &mut Report<'_>, names: &mut Names
     let served_from = name_of(&mut section, report, names, "served_from", Space::Component);
     let become_root = section.text(report, "become_root", prefix).map(|text| text.value);
     let deadline = section.duration(report, "deadline", Duration::from_secs(1)..=Duration::from_secs(3600));
+
+    let harness = section.yes_or_no(report, "harness");
 
     let here = section.span().clone();
     section.close(report);
@@ -81,6 +89,7 @@ fn read(mut section: Section<'_, '_>, report: &mut Report<'_>, names: &mut Names
         become_root: become_root.unwrap_or_else(|| Door::default_become_root(&user).to_owned()),
         user,
         deadline: deadline.unwrap_or(Door::DEFAULT_DEADLINE),
+        harness: harness.unwrap_or(false),
     };
     PlacedDoor { door, key_span, to_span }
 }
@@ -98,12 +107,11 @@ fn prefix(text: &str) -> values::Parsed<String> {
     }
 }
 
-fn refuse_power_keys(section: &Section<'_, '_>, kind: DoorKind, report: &mut Report<'_>) {
-    for key in POWER_ONLY {
+fn refuse_keys_of_others(section: &Section<'_, '_>, kind: DoorKind, report: &mut Report<'_>) {
+    for (key, of) in OF_ONE_KIND.into_iter().filter(|(_, of)| *of != kind) {
         if let Some(span) = section.key_span(key) {
-            let reason =
-                format!("`{key}` belongs to a power door, and {} is a {kind} door", section.called());
-            report.say(&span, reason, Some("take it out, or write kind = \"power\"".to_owned()));
+            let reason = format!("`{key}` belongs to a {of} door, and {} is a {kind} door", section.called());
+            report.say(&span, reason, Some(format!("take it out, or write kind = \"{of}\"")));
         }
     }
 }

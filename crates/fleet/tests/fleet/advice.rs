@@ -55,6 +55,14 @@ fn each_unwise_thing_is_told() {
             "secure_cookies is off",
         ),
         (GOOD.replace("password_file = \"/etc/breakglass/users\"", ""), "nobody can log in"),
+        (format!("{GOOD}listen = []\n"), "the page listens nowhere"),
+        (
+            format!("{GOOD}[web.trusted_header]\nname = \"x-user\"\nproxies = [\"127.0.0.1\"]\n"),
+            "the page is reached through the proxy only",
+        ),
+        (format!("{GOOD}everybody = \"operate\"\n"), "no person is admin"),
+        (format!("{GOOD}[[web.role]]\nrole = \"admin\"\ngroups = [\"infra\"]\n"), "no header brings groups"),
+        (format!("{GOOD}[[web.role]]\nrole = \"operate\"\npeople = [\"ole\"]\n"), "everybody else is admin"),
         (format!("{GOOD}{router}"), "which is \"router\": a hop that must be up"),
         (
             served(&format!("{GOOD}{}", cluster.replace("192.0.2.2", "192.0.2.3"))),

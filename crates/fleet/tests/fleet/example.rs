@@ -46,6 +46,7 @@ fn every_default_in_code_is_written_out() {
         "listen",
         "session_hours",
         "secure_cookies",
+        "everybody",
         "interval",
         "confirm",
         "learn",
@@ -88,6 +89,8 @@ fn what_is_commented_out_parses_once_it_is_not() {
     let with_cluster = format!("{uncommented}[[component]]\nname = \"cluster\"\nkind = \"kubernetes\"\n");
     let fleet: Fleet = good(&with_cluster);
     assert!(fleet.web.trusted_header.is_some() && fleet.web.password_file.is_some());
+    assert!(fleet.web.tls.as_ref().is_some_and(|tls| tls.files.is_some() && tls.names.len() == 2));
+    assert_eq!(fleet.web.roles.of_person("auditor", &[]), breakglass_fleet::Role::View);
     assert!(fleet.agent.api.is_some() && fleet.agent.runbooks.is_some());
     assert_eq!(fleet.agent.doors, [("devvm-power".to_owned(), breakglass_fleet::Autonomy::Ask)]);
     assert_eq!((fleet.scenarios.len(), fleet.watch.maintenance.len()), (1, 1));

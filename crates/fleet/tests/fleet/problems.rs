@@ -43,6 +43,30 @@ name = "devvm-repair""#;
             "15:1 passphrase",
             &["unknown key", "known here: `name`, `file`, `copies`, `readers`"],
         ),
+        (
+            "password_file = \"/etc/breakglass/users\"",
+            "[web.tls]\nlisten = [\"0.0.0.0:8443\"]\ncertificate = \"/x\"",
+            "39:15 \"/x\"",
+            &["a certificate needs its key", "give both, or neither"],
+        ),
+        (
+            "password_file = \"/etc/breakglass/users\"",
+            "[[web.role]]\nrole = \"veiw\"\npeople = [\"ole\"]",
+            "38:8 \"veiw\"",
+            &["none of the words for `role`", "did you mean \"view\"?"],
+        ),
+        (
+            "password_file = \"/etc/breakglass/users\"",
+            "[[web.role]]\nrole = \"view\"",
+            "37:1 [[web.role]]",
+            &["given to nobody", "people = "],
+        ),
+        (
+            "password_file = \"/etc/breakglass/users\"",
+            "[[web.role]]\nrole = \"view\"\npeople = [\"ole\"]\n[[web.role]]\nrole = \"admin\"\npeople = [\"ole\"]",
+            "42:11 \"ole\"",
+            &["`ole` is given a role twice"],
+        ),
         // Types.
         (
             "vm = 102",

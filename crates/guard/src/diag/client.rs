@@ -169,7 +169,7 @@ impl Client {
 }
 
 /// Bytes up to the end of the last whole character.
-fn whole_characters(bytes: &[u8]) -> usize {
+pub(crate) fn whole_characters(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(3);
     let start = bytes.iter().skip(tail).position(|byte| *byte >= 0xc0).map(|at| tail + at);
     match start.and_then(|at| bytes.get(at..).map(|rest| (at, rest))) {

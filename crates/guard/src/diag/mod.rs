@@ -20,4 +20,5 @@ pub(crate) mod tables;
 pub(crate) mod walls;
 
 pub(crate) use broker::serve as serve_broker;
+pub(crate) use client::{timeout, whole_characters};
 pub(crate) use door::{diag_door, explain};

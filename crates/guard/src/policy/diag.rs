@@ -224,7 +224,7 @@ mod tests {
     fn every_mistake_is_named_with_its_line() {
         let command = |rest: &str| format!("[diag]\n[[diag.command]]\nname = \"x\"\n{rest}\n");
         for (text, line, named) in [
-            ("".to_owned(), 1, "neither [power] nor [diag]"),
+            ("".to_owned(), 1, "neither [power], [diag] nor [repair]"),
             ("[diag]\nredacted = true".to_owned(), 2, "nearest that is known is `redact`"),
             ("[diags]".to_owned(), 1, "nearest that is known is `diag`"),
             ("[diag]\nredact = \"no\"".to_owned(), 2, "true or false"),

@@ -13,10 +13,16 @@ mod sections;
 pub(crate) use power_backends::{Backend, Qm, Virsh};
 
 use crate::diag::policy::DiagPolicy;
+use crate::repair::RepairPolicy;
 use breakglass_protocol::VmName;
 use file_trust::Whose;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Operations, locks and the ring, where the file names no other place.
+const STATE_DIR: &str = "/run/breakglass-guard";
+/// The record, where the file names no other place.
+const RECORD_DIR: &str = "/var/log/breakglass";
 
 /// What the file says of the doors of this host, as the guard uses it.
 #[derive(Debug)]
@@ -29,6 +35,18 @@ pub(crate) struct Policy {
     pub(crate) machines: Vec<Machine>,
     /// The read-only door, where the file has one.
     pub(crate) diag: Option<DiagPolicy>,
+    /// The harness of the repair door, where the file says something of it.
+    pub(crate) repair: Option<RepairPolicy>,
+}
+
+/// What the repair door goes by, which always is something.
+#[derive(Debug)]
+pub(crate) struct ForRepair {
+    pub(crate) state_dir: PathBuf,
+    pub(crate) record_dir: PathBuf,
+    pub(crate) repair: RepairPolicy,
+    /// Why the file is not gone by, where it is there.
+    pub(crate) doubt: Option<String>,
 }
 
 /// One VM, with everything that its verbs need.
@@ -129,6 +147,25 @@ impl Policy {
         match policy.diag.take() {
             Some(diag) => Ok((policy, diag)),
             None => Err(missing(path, "diag")),
+        }
+    }
+
+    /// The policy for the repair door, which opens without a file and with one that cannot be believed too.
+    pub(crate) fn for_repair(path: &Path) -> ForRepair {
+        let usual = |doubt| ForRepair {
+            state_dir: PathBuf::from(STATE_DIR),
+            record_dir: PathBuf::from(RECORD_DIR),
+            repair: RepairPolicy::default(),
+            doubt,
+        };
+        if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return usual(None);
+        }
+        match Self::read(path, Whose::RootsOrOwn) {
+            Ok(Self { state_dir, record_dir, repair, .. }) => {
+                ForRepair { state_dir, record_dir, repair: repair.unwrap_or_default(), doubt: None }
+            }
+            Err(why) => usual(Some(why)),
         }
     }
 

@@ -5,11 +5,13 @@ use super::power_backends::{self, Given, Kind};
 use super::section::Section;
 use super::{Backend, Forensics, Machine, Patience, Policy, Qmp, diag};
 use crate::forensics::Limits;
+use crate::repair::RepairPolicy;
 use breakglass_protocol::VmName;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const TOP: &[&str] = &["state_dir", "record", "power", "diag"];
+const TOP: &[&str] = &["state_dir", "record", "power", "diag", "repair"];
+const REPAIR: &[&str] = &["deadline_seconds", "longest_seconds", "shell"];
 const POWER: &[&str] = &[
     "backend",
     "vm",
@@ -54,15 +56,33 @@ fn policy(text: &str) -> Result<Policy, Fault> {
         None => Vec::new(),
     };
     let diag = diag::read(file)?;
-    if machines.is_empty() && diag.is_none() {
-        return Err(file.fault("", "the file opens no door: it has neither [power] nor [diag]"));
+    let repair = match file.section("repair", "repair", REPAIR)? {
+        Some(section) => Some(repair(section)?),
+        None => None,
+    };
+    if machines.is_empty() && diag.is_none() && repair.is_none() {
+        return Err(file.fault("", "the file opens no door: it has neither [power], [diag] nor [repair]"));
     }
     Ok(Policy {
-        state_dir: file.path("state_dir")?.unwrap_or_else(|| PathBuf::from("/run/breakglass-guard")),
-        record_dir: record_dir.unwrap_or_else(|| PathBuf::from("/var/log/breakglass")),
+        state_dir: file.path("state_dir")?.unwrap_or_else(|| PathBuf::from(super::STATE_DIR)),
+        record_dir: record_dir.unwrap_or_else(|| PathBuf::from(super::RECORD_DIR)),
         machines,
         diag,
+        repair,
     })
+}
+
+fn repair(section: Section<'_>) -> Result<RepairPolicy, Fault> {
+    let usual = RepairPolicy::default();
+    let seconds = |key: &str, usual: Duration| -> Result<Duration, Fault> {
+        Ok(section.number(key, 1, 7 * 24 * 3600)?.map_or(usual, Duration::from_secs))
+    };
+    let deadline = seconds("deadline_seconds", usual.deadline)?;
+    let longest = seconds("longest_seconds", usual.longest.max(deadline))?;
+    if longest < deadline {
+        return Err(section.fault("longest_seconds", "`longest_seconds` is below `deadline_seconds`"));
+    }
+    Ok(RepairPolicy { deadline, longest, shell: section.path("shell")? })
 }
 
 fn machines(power: Section<'_>) -> Result<Vec<Machine>, Fault> {

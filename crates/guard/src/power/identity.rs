@@ -82,8 +82,17 @@ pub(crate) fn find(machine: &Machine, directory: Option<&Directory>) -> Found {
         filed: filed(&machine.qmp.pid_file),
         remembered: directory.and_then(Directory::remembered).map(|Remembered { process, .. }| process),
     };
-    let look = |pid| look(pid, program.as_deref(), &|pid| backend.belongs(machine, pid));
-    match judge(&witnesses, backend.mark(), look) {
+    // The witnesses mostly name the same one, which is then looked at once.
+    let seen = std::cell::Cell::new(None);
+    let look = |pid| match seen.get() {
+        Some((before, look)) if before == pid => look,
+        _ => {
+            let look = look(pid, program.as_deref());
+            seen.set(Some((pid, look)));
+            look
+        }
+    };
+    match judge(&witnesses, backend.mark(), look, |pid| backend.belongs(machine, pid)) {
         Ok(Some(identity)) => match Process::hold(identity) {
             Some(process) => Found::One(process),
             None => Found::Doubt(format!("process {} ended while it was looked at; ask again", identity.pid)),
@@ -121,8 +130,6 @@ enum Filed {
 struct Look {
     start_ticks: u64,
     program: Program,
-    /// It has what only this VM's process has.
-    belongs: bool,
 }
 
 /// What a process runs.
@@ -134,11 +141,13 @@ enum Program {
     Ending,
 }
 
-/// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives, what it runs and holds.
+/// Weighs the witnesses. Pure but for `look`, which tells of a pid whether it lives and what it runs, and `belongs`, whether
+/// it has what only this VM's process has: that is asked only where nothing better is known, since it costs the most.
 fn judge(
     witnesses: &Witnesses,
     mark: &str,
     look: impl Fn(u32) -> Option<Look>,
+    belongs: impl Fn(u32) -> bool,
 ) -> Result<Option<ProcessIdentity>, String> {
     let identity = |pid, seen: Look| ProcessIdentity { pid, start_ticks: seen.start_ticks };
     let remembered =
@@ -221,21 +230,20 @@ fn judge(
         return doubt("does not run the configured program");
     }
     // The program alone proves nothing: the neighbour VM runs it too.
-    if !seen.belongs {
+    if !belongs(pid) {
         return doubt(&format!("does not hold {mark}"));
     }
     Ok(Some(identity(pid, seen)))
 }
 
-fn look(pid: u32, program: Option<&Path>, belongs: &dyn Fn(u32) -> bool) -> Option<Look> {
+fn look(pid: u32, program: Option<&Path>) -> Option<Look> {
     let stat = proc_file::stat(pid).filter(|stat| !stat.is_gone())?;
     let program = match proc_file::program(pid) {
         Some(runs) if is_program(&runs, program) => Program::Configured,
         None if stat.state == 'Z' => Program::Ending,
         _ => Program::Another,
     };
-    let belongs = program == Program::Configured && belongs(pid);
-    Some(Look { start_ticks: stat.start_ticks, program, belongs })
+    Some(Look { start_ticks: stat.start_ticks, program })
 }
 
 /// Whether a process runs the configured program, or any QEMU where none is configured. One that was replaced while

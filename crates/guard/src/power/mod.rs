@@ -30,7 +30,7 @@ use std::path::Path;
 
 pub(crate) use launch::launch;
 pub(crate) use operate::operate;
-pub(crate) use spawn::{become_program, spare_from_oom};
+pub(crate) use spawn::{become_program, own_cgroup, remove_empty_cgroups, spare_from_oom};
 
 /// Who asks, and where the answer goes.
 pub(crate) struct Caller<'a> {

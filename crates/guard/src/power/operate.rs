@@ -198,5 +198,6 @@ fn entry(
         rule,
         operation: Some(order.operation.clone()),
         outcome: Some(ending.outcome),
+        exit: None,
     }
 }

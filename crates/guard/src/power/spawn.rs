@@ -62,20 +62,23 @@ pub(crate) fn become_program(command: &[String]) -> std::io::Error {
 /// Leaves the caller's session, and its cgroup where there is a second hierarchy to make one in.
 pub(super) fn leave_session(cgroup: &str) {
     let _ = rustix::process::setsid();
-    let Some(root) = cgroup_root() else {
-        return;
-    };
+    own_cgroup(cgroup);
+}
+
+/// Moves this process into a cgroup of its own, where the kernel has such groups and no systemd keeps them; which.
+pub(crate) fn own_cgroup(name: &str) -> Option<PathBuf> {
+    let root = cgroup_root()?;
     if Path::new("/run/systemd/system").is_dir() {
-        return;
+        return None;
     }
-    let own = root.join("breakglass-guard").join(cgroup);
-    if std::fs::create_dir_all(&own).is_ok() {
-        let _ = std::fs::write(own.join("cgroup.procs"), "0");
-    }
+    let own = root.join("breakglass-guard").join(name);
+    std::fs::create_dir_all(&own).ok()?;
+    std::fs::write(own.join("cgroup.procs"), "0").ok()?;
+    Some(own)
 }
 
 /// Removes the cgroups whose processes have all ended.
-pub(super) fn remove_empty_cgroups() {
+pub(crate) fn remove_empty_cgroups() {
     let Some(root) = cgroup_root() else {
         return;
     };

@@ -118,6 +118,10 @@ pub(super) fn summary(status: &Status) -> String {
 fn converse(machine: &Machine) -> Result<Answer, QmpError> {
     let begun = Instant::now();
     monitor::ask(machine, |client| {
+        // A hypervisor's tool is started for each command anyway, and one that hangs must not take the answers before it along.
+        if backend::of(machine).monitor().is_none() {
+            client.send_ahead(&["query-status", "query-blockstats", "query-jobs"])?;
+        }
         let status = client.query_status()?;
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut notes = Vec::new();

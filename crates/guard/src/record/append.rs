@@ -216,6 +216,7 @@ mod tests {
             rule: None,
             operation: None,
             outcome: None,
+            exit: None,
         };
         serde_json::to_string(&entry).unwrap()
     }

@@ -42,6 +42,9 @@ pub(crate) struct Entry {
     /// How it ended; absent in the line before the act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) outcome: Option<Outcome>,
+    /// The exit code of a command that ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exit: Option<u8>,
 }
 
 /// The decision as a word.

@@ -20,6 +20,7 @@ mod proxmox;
 mod proxmox_states;
 mod proxmox_verbs;
 mod record;
+mod repair;
 mod support;
 mod trust;
 mod verbs;

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const GUARD: &str = env!("CARGO_BIN_EXE_breakglass-guard");
@@ -30,7 +31,12 @@ const TOOLS_OWN: [&str; 9] = [
     "var/log/faillog",
 ];
 
+/// Accounts have numbers, which all namespaces share: while one host's account is taken away, no other host may have a
+/// process of that number, since `userdel` looks at all processes and the guard ends those that are in the way.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 pub(crate) struct Host {
+    _alone: MutexGuard<'static, ()>,
     scratch: tempfile::TempDir,
     /// Holds the namespaces.
     holder: Child,
@@ -52,6 +58,7 @@ impl Host {
             rustix::process::geteuid().is_root(),
             "this test needs root, for its namespaces and accounts"
         );
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = tempfile::Builder::new().prefix("bgi").tempdir().unwrap();
         let at = |name: &str| scratch.path().join(name.replace('/', "-"));
         // The guard may have been built below one of the directories that are hidden now.
@@ -100,7 +107,7 @@ impl Host {
         let mut line = String::new();
         BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "the namespaces could not be made");
-        Self { scratch, holder, sshd: None }
+        Self { _alone: alone, scratch, holder, sshd: None }
     }
 
     /// A file of the host's, as it lies outside of the namespace.

@@ -29,7 +29,10 @@ fn at_moments(
         let mut command = host.inside(words);
         quiet(&mut command);
         let ended = run_until(command, number);
-        assert_eq!(ended, Ended::Killed, "moment {number} of {calls}");
+        // How many calls it makes differs by a few from run to run: at the very end it may be done before.
+        let done_before =
+            matches!(ended, Ended::Finished { code: 0, calls: made } if made < number && made + 20 > calls);
+        assert!(ended == Ended::Killed || done_before, "moment {number} of {calls}: {ended:?}");
         if let Err(error) = host.sshd_is_sound() {
             panic!("killed at {number} of {calls}, sshd would not start: {error}");
         }

@@ -179,3 +179,19 @@ fn a_throttle_names_all_its_limits() {
         json!({"id": "disk0", "bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0})
     );
 }
+
+#[test]
+fn what_was_sent_ahead_is_answered_in_order_and_given_up_by_anything_else() {
+    let mut client = connected(&[
+        "{\"return\": {\"running\": true, \"status\": \"running\"}, \"id\": 2}\r\n{\"error\": {\"class\": \"GenericError\", ",
+        "\"desc\": \"no\"}, \"id\": 3}\r\n{\"return\": [], \"id\": 4}\r\n{\"return\": {\"x\": 1}, \"id\": 5}\r\n",
+    ]);
+    client.send_ahead(&["query-status", "query-blockstats", "query-jobs"]).unwrap();
+    let sent = String::from_utf8(client.stream.heard.clone()).unwrap();
+    assert_eq!(sent.lines().count(), 4, "{sent}");
+    assert_eq!(client.query_status().unwrap().status, "running");
+    assert!(matches!(client.query_blockstats(), Err(QmpError::Refused { .. })));
+    // The answer to `query-jobs`, which nobody wants any more, is not taken for this one's.
+    assert_eq!(client.execute::<Value>("query-x").unwrap(), json!({ "x": 1 }));
+    assert_eq!(String::from_utf8_lossy(&client.stream.heard).matches("query-jobs").count(), 1);
+}

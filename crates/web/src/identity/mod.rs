@@ -1,101 +1,76 @@
 //! Who is asking: a bearer token, a signed session, or a header from a listed proxy; and how a person logs in.
 //!
 //! Nothing here needs a database: sessions are signed cookies, names and tokens are two small files, and the record of
-//! a log-in is the journal's business alone. What a visitor may do is decided by the table of routes, not here.
+//! a log-in is the journal's business alone. What a role may do is decided by the table of routes, not here.
 
 mod attempts;
+mod ended;
 mod file;
+mod hashing;
 mod passwords;
 mod proxy;
+mod refusals;
+mod register;
+mod revoke;
 mod sessions;
 mod throttle;
 mod tokens;
+mod visitor;
 
 pub(crate) use attempts::{Attempt, Attempted};
+pub use ended::SessionsError;
+pub(crate) use refusals::{Telling, WINDOW};
+pub use register::SessionEntry;
+pub(crate) use revoke::{Ending, Owner};
+pub use revoke::{end_session, end_sessions_of, sessions};
 use sessions::cookie_value;
+pub use visitor::{Visitor, Way};
 
 use crate::config::WebConfig;
+use crate::server::Peer;
 use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use breakglass_fleet::Roles;
 use breakglass_incident::Actor;
 use breakglass_protocol::Timestamp;
+use ended::Ended;
 use file::Watched;
+use hashing::Hashing;
 use passwords::Passwords;
-use sessions::Sessions;
-use std::net::IpAddr;
+use refusals::Refusals;
+use register::Register;
+use sessions::{Claim, Sessions};
+use std::sync::Arc;
 use std::time::Duration;
 use throttle::Throttle;
 use tokens::Tokens;
-use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-/// By which way somebody is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// A session that began with a password.
-    Password,
-    /// A bearer token.
-    Token,
-    /// A header that a listed proxy set.
-    Header,
-}
-
-impl Way {
-    /// The word for the journal and for the foot of a page.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Token => "token",
-            Self::Header => "header",
-        }
-    }
-}
-
-/// Somebody who is known. Handlers find it among the request's extensions; the gate puts it there.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    /// As the journal names them.
-    pub actor: Actor,
-    /// By which way they are known.
-    pub way: Way,
-    /// What a form of theirs must carry in its field `csrf`; empty for a token, which no browser sends by itself.
-    pub csrf: String,
-}
-
-impl Visitor {
-    /// The name alone.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match &self.actor {
-            Actor::Human(name) | Actor::Token(name) | Actor::Cli(name) | Actor::Guard(name) => name,
-            Actor::Agent(agent) => &agent.engine,
-            Actor::Watch => "watch",
-            Actor::Server => "breakglass",
-        }
-    }
-
-    /// Whether a browser sends their identity along by itself, so that another site's page could abuse it.
-    pub(crate) const fn is_ambient(&self) -> bool {
-        matches!(self.way, Way::Password | Way::Header)
-    }
-}
+/// A disk that takes longer hangs; people log in without it.
+const DISK_DEADLINE: Duration = Duration::from_secs(3);
+/// How soon what the command line ended is heard.
+const LISTEN_EVERY: Duration = Duration::from_millis(500);
+/// Every so many of those, the register is kept.
+const KEEP_EVERY: u32 = 10;
 
 /// All that is needed to say who is asking.
 pub(crate) struct Identity {
     passwords: Option<Watched<Passwords>>,
     tokens: Option<Watched<Tokens>>,
     proxy: Option<proxy::TrustedProxies>,
+    roles: Roles,
     sessions: Sessions,
+    ended: Ended,
+    register: Arc<Register>,
     throttle: Throttle,
-    /// Password hashing takes a processor and tens of MiB for a moment: at most so many at once.
-    hashing: Semaphore,
+    hashing: Hashing,
+    refusals: Refusals,
 }
-
-/// How long a log-in waits for its turn at the hashing before it is told to come again.
-const HASHING_WAIT: Duration = Duration::from_secs(10);
 
 impl Identity {
     /// Reads the files once, so that a fault in them is said at the start.
-    pub(crate) async fn new(config: &WebConfig) -> Self {
+    pub(crate) async fn new(config: &WebConfig, now: Timestamp) -> Self {
         let passwords = config.password_file.clone().map(Watched::<Passwords>::new);
         let tokens = config.token_file.clone().map(Watched::<Tokens>::new);
         if let Some(file) = &passwords {
@@ -104,42 +79,103 @@ impl Identity {
         if let Some(file) = &tokens {
             file.current().await;
         }
+        let (hours, secure) = (config.session_hours, config.secure_cookies);
+        let state = config.state_dir.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            (Sessions::open(&state, hours, secure), Ended::open(&state, now), Register::open(&state, now))
+        });
+        let (sessions, ended, register) = match tokio::time::timeout(DISK_DEADLINE, opening).await {
+            Ok(Ok(opened)) => opened,
+            _ => (
+                Sessions::with_passing_key(
+                    hours,
+                    secure,
+                    "the disk of the session key does not answer: \
+                    log-ins work and end with this process"
+                        .to_owned(),
+                ),
+                Ended::out_of_reach(&config.state_dir, now),
+                Register::empty(&config.state_dir),
+            ),
+        };
         Self {
             passwords,
             tokens,
             proxy: config.trusted_header.as_ref().map(proxy::TrustedProxies::new),
-            sessions: Sessions::open(&config.state_dir, config.session_hours, config.secure_cookies),
+            roles: config.roles.clone(),
+            sessions,
+            ended,
+            register: Arc::new(register),
             throttle: Throttle::default(),
-            hashing: Semaphore::new(2),
+            hashing: Hashing::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Hears what the command line ends and keeps the register, until `stop`.
+    pub(crate) async fn follow(&self, clock: impl Fn() -> Timestamp, stop: CancellationToken) {
+        for round in 1_u32.. {
+            let ending = tokio::select! {
+                () = stop.cancelled() => true,
+                () = tokio::time::sleep(LISTEN_EVERY) => false,
+            };
+            if ending || round % KEEP_EVERY == 0 {
+                let register = Arc::clone(&self.register);
+                let keeping = tokio::task::spawn_blocking(move || register.keep());
+                let _ = tokio::time::timeout(DISK_DEADLINE, keeping).await;
+            }
+            if ending {
+                return;
+            }
+            let refreshing = self.ended.refresh(clock());
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = refreshing => {}
+            }
         }
     }
 
     /// The one who sent these headers from this socket address, if they are known.
-    pub(crate) async fn visitor(&self, headers: &HeaderMap, peer: IpAddr, now: Timestamp) -> Option<Visitor> {
+    pub(crate) async fn visitor(&self, headers: &HeaderMap, peer: Peer, now: Timestamp) -> Option<Visitor> {
         if let Some(bearer) = bearer(headers) {
             // Whoever shows a token is judged by it alone: a wrong one is not saved by a cookie beside it.
             let tokens = self.tokens.as_ref()?.current().await;
             let name = tokens.name_of(bearer)?;
-            return Some(Visitor { actor: Actor::Token(name), way: Way::Token, csrf: String::new() });
+            let role = self.roles.of_token(&name);
+            let actor = Actor::Token(name);
+            return Some(Visitor { actor, way: Way::Token, role, csrf: String::new(), session: None });
         }
-        if let Some(name) = self.session_name(headers, now).await {
-            let csrf = self.sessions.csrf(cookie_value(headers, self.sessions.cookie_name())?);
-            return Some(Visitor { actor: Actor::Human(name), way: Way::Password, csrf });
+        let proxied = self.proxy.as_ref().and_then(|proxy| {
+            let name = proxy.name_in(headers, peer.address.ip())?;
+            Some((name, proxy.groups_in(headers)))
+        });
+        if let Some(claim) = self.claim(headers, peer, now).await {
+            let csrf = self.sessions.csrf(cookie_value(headers, self.sessions.cookie_name(peer.tls))?);
+            let groups = proxied.filter(|(name, _)| *name == claim.name).map(|(_, groups)| groups);
+            let role = self.roles.of_person(&claim.name, &groups.unwrap_or_default());
+            self.register.seen(entry(&claim, headers, peer, now));
+            let actor = Actor::Human(claim.name);
+            return Some(Visitor { actor, way: Way::Password, role, csrf, session: Some(claim.id) });
         }
-        let name = self.proxy.as_ref()?.name_in(headers, peer)?;
+        let (name, groups) = proxied?;
         let csrf = self.sessions.csrf(&format!("header:{name}"));
-        Some(Visitor { actor: Actor::Human(name), way: Way::Header, csrf })
+        let role = self.roles.of_person(&name, &groups);
+        Some(Visitor { actor: Actor::Human(name), way: Way::Header, role, csrf, session: None })
     }
 
-    async fn session_name(&self, headers: &HeaderMap, now: Timestamp) -> Option<String> {
-        let claim = self.sessions.read(cookie_value(headers, self.sessions.cookie_name())?, now)?;
+    async fn claim(&self, headers: &HeaderMap, peer: Peer, now: Timestamp) -> Option<Claim> {
+        let cookie = cookie_value(headers, self.sessions.cookie_name(peer.tls))?;
+        let claim = self.sessions.read(cookie, now)?;
+        if self.ended.has(&claim.id, &claim.name, claim.began) {
+            return None;
+        }
         // A session is worth as much as the line of the password file that it began with: take the line away or
         // change it, and the session ends.
         let passwords = self.passwords.as_ref()?.current().await;
-        (passwords.stamp_of(&claim.name)? == claim.stamp).then_some(claim.name)
+        (passwords.stamp_of(&claim.name)? == claim.stamp).then_some(claim)
     }
 
-    /// The sessions: issuing and ending them.
+    /// The cookies' names and forms.
     pub(crate) const fn sessions(&self) -> &Sessions {
         &self.sessions
     }
@@ -149,9 +185,19 @@ impl Identity {
         self.passwords.is_some()
     }
 
+    /// Whether bearer tokens are accepted.
+    pub(crate) const fn has_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// Whether a listed proxy may name people.
     pub(crate) const fn has_proxy(&self) -> bool {
         self.proxy.is_some()
+    }
+
+    /// What the journal is told of attempts that were refused.
+    pub(crate) const fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// What is wrong with the files, one sentence each, for the page and the log.
@@ -163,8 +209,28 @@ impl Identity {
         if let Some(file) = &self.tokens {
             faults.extend(file.faults().await);
         }
-        faults.extend(self.sessions.fault());
+        faults.extend(self.session_fault());
         faults
+    }
+
+    /// What is wrong with how sessions are kept.
+    pub(crate) fn session_fault(&self) -> Option<String> {
+        self.sessions.fault().or_else(|| self.ended.fault())
+    }
+}
+
+/// A session as the register tells of it.
+fn entry(claim: &Claim, headers: &HeaderMap, peer: Peer, now: Timestamp) -> SessionEntry {
+    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    SessionEntry {
+        id: claim.id.clone(),
+        name: claim.name.clone(),
+        began: claim.began,
+        expires: claim.expires,
+        seen: now,
+        from: peer.address.ip().to_canonical().to_string(),
+        browser: browser.to_owned(),
+        stamp: URL_SAFE_NO_PAD.encode(claim.stamp),
     }
 }
 

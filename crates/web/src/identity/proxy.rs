@@ -8,8 +8,12 @@ use std::net::IpAddr;
 /// Which header, from whom.
 pub(super) struct TrustedProxies {
     header: Option<HeaderName>,
+    groups: Option<HeaderName>,
     proxies: Vec<IpAddr>,
 }
+
+/// So many groups are looked at; who has more has them from a proxy that ran wild.
+const MOST_GROUPS: usize = 256;
 
 impl TrustedProxies {
     pub(super) fn new(config: &TrustedHeader) -> Self {
@@ -20,7 +24,8 @@ impl TrustedProxies {
                 "the trusted header's name is no header name: nobody is trusted by it"
             );
         }
-        Self { header, proxies: config.proxies.iter().map(IpAddr::to_canonical).collect() }
+        let groups = config.groups.as_ref().and_then(|name| name.parse().ok());
+        Self { header, groups, proxies: config.proxies.iter().map(IpAddr::to_canonical).collect() }
     }
 
     /// The name, where one proxy that is listed gave exactly one.
@@ -34,5 +39,17 @@ impl TrustedProxies {
         let name = value.to_str().ok()?.trim();
         // Two headers of that name mean that the proxy let the client's own one through: neither is believed.
         (more.is_none() && super::is_name(name)).then(|| name.to_owned())
+    }
+
+    /// The groups that the proxy lists beside a name, with commas or bars between them. Call it for a request whose
+    /// name was believed.
+    pub(super) fn groups_in(&self, headers: &HeaderMap) -> Vec<String> {
+        let Some(name) = &self.groups else { return Vec::new() };
+        let mut values = headers.get_all(name).iter();
+        // As with the name: of two headers one is the client's own, and neither is believed.
+        let (Some(value), None) = (values.next(), values.next()) else { return Vec::new() };
+        let Ok(text) = value.to_str() else { return Vec::new() };
+        let groups = text.split([',', '|']).map(str::trim).filter(|group| !group.is_empty());
+        groups.take(MOST_GROUPS).map(str::to_owned).collect()
     }
 }

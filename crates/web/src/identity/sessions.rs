@@ -1,9 +1,10 @@
 //! Sessions as signed cookies: what is known of a session travels with it, so that logging in and staying logged in
 //! need no database and survive a restart.
 //!
-//! A cookie is `VERSION.NAME.STAMP.EXPIRES.NONCE.MAC`. The stamp ties it to the password line that it began with. A
-//! second, long-lived cookie marks a browser from which a name has logged in before; it opens nothing, but gives that
-//! browser a lane of its own past everybody else's failed attempts.
+//! A cookie is `VERSION.NAME.STAMP.BEGAN.EXPIRES.NONCE.MAC`; the nonce is also the public name of the session. The stamp
+//! ties it to the password line that it began with. A second, long-lived cookie marks a browser from which a name has
+//! logged in before: it opens nothing and outlives a log-out, but gives that browser a lane of its own past everybody
+//! else's failed attempts.
 
 use super::passwords::Stamp;
 use axum::http::{HeaderMap, header};
@@ -12,16 +13,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_protocol::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// For so long a browser counts as known.
-const DEVICE_COOKIE_DAYS: u64 = 90;
-/// Sessions that were ended before their time and are remembered as such; the oldest gives way.
-const MOST_ENDED: usize = 4096;
+const DEVICE_DAYS: u64 = 90;
+const DAY_MILLIS: u64 = 86_400_000;
 
 /// Why the key that signs sessions could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -37,55 +35,72 @@ pub(crate) struct Sessions {
     key: [u8; 32],
     hours: u32,
     secure: bool,
-    ended: Mutex<BTreeMap<String, i64>>,
     fault: Option<String>,
 }
 
 /// What a valid session says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) name: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Its public name.
+    pub(crate) id: String,
+    pub(crate) name: String,
     pub(super) stamp: Stamp,
+    pub(super) began: Timestamp,
+    pub(super) expires: Timestamp,
+}
+
+/// The mark of a browser from which a name has logged in before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Device {
+    pub(super) mark: String,
+    pub(super) began: Timestamp,
 }
 
 impl Sessions {
-    /// With the key from the state directory; with a fresh one, said aloud, where that is out of reach.
+    /// With the key from the state directory; with a fresh one, said aloud, where that is out of reach. Blocks as long
+    /// as the disk does.
     pub(super) fn open(state: &Path, hours: u32, secure: bool) -> Self {
-        let (key, fault) = match kept_key(state) {
-            Ok(key) => (key, None),
-            Err(error) => {
-                tracing::warn!(path = error.path, why = %error.source, "the session key cannot be kept");
-                (rand::random(), Some(format!("{error} ({})", error.source)))
-            }
-        };
-        Self { key, hours: hours.max(1), secure, ended: Mutex::default(), fault }
+        match kept_key(state) {
+            Ok(key) => Self { key, hours: hours.max(1), secure, fault: None },
+            Err(error) => Self::with_passing_key(hours, secure, format!("{error} ({})", error.source)),
+        }
+    }
+
+    /// With a key that ends with this process.
+    pub(super) fn with_passing_key(hours: u32, secure: bool, why: String) -> Self {
+        tracing::warn!(why, "the session key cannot be kept");
+        Self { key: rand::random(), hours: hours.max(1), secure, fault: Some(why) }
     }
 
     pub(super) fn fault(&self) -> Option<String> {
         self.fault.clone()
     }
 
-    /// The cookie's name; the prefix makes browsers insist on `Secure` and on this very host.
-    pub(crate) const fn cookie_name(&self) -> &'static str {
-        if self.secure { "__Host-breakglass" } else { "breakglass" }
+    /// The cookie's name; the prefix makes browsers insist on `Secure` and on this very host. Over TLS of our own it
+    /// always has it.
+    pub(crate) const fn cookie_name(&self, tls: bool) -> &'static str {
+        if self.secure || tls { "__Host-breakglass" } else { "breakglass" }
     }
 
-    pub(crate) const fn device_cookie_name(&self) -> &'static str {
-        if self.secure { "__Host-breakglass-device" } else { "breakglass-device" }
+    const fn device_cookie_name(&self, tls: bool) -> &'static str {
+        if self.secure || tls { "__Host-breakglass-device" } else { "breakglass-device" }
     }
 
-    /// `Set-Cookie` for a session that begins now.
-    pub(super) fn begin(&self, name: &str, stamp: Stamp, now: Timestamp) -> String {
+    /// A session that begins now, and its `Set-Cookie`.
+    pub(super) fn begin(&self, name: &str, stamp: Stamp, now: Timestamp, tls: bool) -> (Claim, String) {
         let seconds = u64::from(self.hours) * 3600;
-        let expires = now.plus_millis(seconds * 1000).unix_millis();
+        let expires = now.plus_millis(seconds * 1000);
         let nonce: [u8; 16] = rand::random();
+        let id = URL_SAFE_NO_PAD.encode(nonce);
         let (name64, stamp64) = (URL_SAFE_NO_PAD.encode(name), URL_SAFE_NO_PAD.encode(stamp));
-        let body = format!("1.{name64}.{stamp64}.{expires}.{}", URL_SAFE_NO_PAD.encode(nonce));
+        let (from, until) = (now.unix_millis(), expires.unix_millis());
+        let body = format!("2.{name64}.{stamp64}.{from}.{until}.{id}");
         let mac = self.mac("session", &body);
-        self.set_cookie(self.cookie_name(), &format!("{body}.{mac}"), seconds)
+        let cookie = self.set_cookie(self.cookie_name(tls), &format!("{body}.{mac}"), seconds, tls);
+        (Claim { id, name: name.to_owned(), stamp, began: now, expires }, cookie)
     }
 
-    /// What a cookie's value says, where it is ours, whole, in time and not ended.
+    /// What a cookie's value says, where it is ours, whole and in time.
     pub(super) fn read(&self, value: &str, now: Timestamp) -> Option<Claim> {
         let (body, mac) = value.rsplit_once('.')?;
         if !self.mac_matches("session", body, mac) {
@@ -93,48 +108,50 @@ impl Sessions {
         }
         let mut fields = body.split('.');
         let (version, name64, stamp64) = (fields.next()?, fields.next()?, fields.next()?);
-        let expires: i64 = fields.next()?.parse().ok()?;
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(mac);
-        if version != "1" || expires <= now.unix_millis() || ended {
+        let (began, expires) = (millis(fields.next()?)?, millis(fields.next()?)?);
+        let id = fields.next()?.to_owned();
+        if version != "2" || expires <= now {
             return None;
         }
         let name = String::from_utf8(URL_SAFE_NO_PAD.decode(name64).ok()?).ok()?;
         let stamp: Stamp = URL_SAFE_NO_PAD.decode(stamp64).ok()?.try_into().ok()?;
-        Some(Claim { name, stamp })
+        Some(Claim { id, name, stamp, began, expires })
     }
 
-    /// Ends a session before its time, and says how the browser is told. The memory of it is this process's own: a
-    /// copy of the cookie that was taken before comes back to life with a restart, until it expires or the password
-    /// line changes.
-    pub(crate) fn end(&self, headers: &HeaderMap, now: Timestamp) -> String {
-        if let Some((_, mac)) =
-            cookie_value(headers, self.cookie_name()).and_then(|value| value.rsplit_once('.'))
-        {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            let until = now.plus_millis(u64::from(self.hours) * 3_600_000).unix_millis();
-            ended.retain(|_, until| *until > now.unix_millis());
-            if ended.len() >= MOST_ENDED {
-                ended.pop_first();
-            }
-            ended.insert(mac.to_owned(), until);
-        }
-        self.set_cookie(self.cookie_name(), "", 0)
+    /// `Set-Cookie` that takes the session away from a browser.
+    pub(crate) fn take_back(&self, tls: bool) -> String {
+        self.set_cookie(self.cookie_name(tls), "", 0, tls)
     }
 
-    /// `Set-Cookie` that marks this browser as one from which the name has logged in.
-    pub(super) fn mark_device(&self, name: &str) -> String {
-        let nonce: [u8; 12] = rand::random();
-        let body = format!("{}.{}", URL_SAFE_NO_PAD.encode(name), URL_SAFE_NO_PAD.encode(nonce));
+    /// `Set-Cookie` that marks this browser as one from which the name has logged in. A browser that has a mark for it
+    /// keeps its lane.
+    pub(super) fn mark_device(&self, headers: &HeaderMap, name: &str, now: Timestamp, tls: bool) -> String {
+        let mark = match self.device(headers, name, now, tls) {
+            Some(known) => known.mark,
+            None => URL_SAFE_NO_PAD.encode(rand::random::<[u8; 12]>()),
+        };
+        let until = now.plus_millis(DEVICE_DAYS * DAY_MILLIS).unix_millis();
+        let body = format!("{}.{}.{until}.{mark}", URL_SAFE_NO_PAD.encode(name), now.unix_millis());
         let mac = self.mac("device", &body);
-        self.set_cookie(self.device_cookie_name(), &format!("{body}.{mac}"), DEVICE_COOKIE_DAYS * 86_400)
+        let value = format!("{body}.{mac}");
+        self.set_cookie(self.device_cookie_name(tls), &value, DEVICE_DAYS * DAY_MILLIS / 1000, tls)
     }
 
-    /// The mark of this browser, where it is one of ours and for this name.
-    pub(super) fn device(&self, headers: &HeaderMap, name: &str) -> Option<String> {
-        let value = cookie_value(headers, self.device_cookie_name())?;
+    /// The mark of this browser, where it is one of ours, in time, and for this name.
+    pub(super) fn device(
+        &self,
+        headers: &HeaderMap,
+        name: &str,
+        now: Timestamp,
+        tls: bool,
+    ) -> Option<Device> {
+        let value = cookie_value(headers, self.device_cookie_name(tls))?;
         let (body, mac) = value.rsplit_once('.')?;
-        let mine = body.split('.').next()? == URL_SAFE_NO_PAD.encode(name);
-        (mine && self.mac_matches("device", body, mac)).then(|| body.to_owned())
+        let mut fields = body.split('.');
+        let mine = fields.next()? == URL_SAFE_NO_PAD.encode(name);
+        let (began, until, mark) = (millis(fields.next()?)?, millis(fields.next()?)?, fields.next()?);
+        (mine && until > now && self.mac_matches("device", body, mac))
+            .then(|| Device { mark: mark.to_owned(), began })
     }
 
     /// What forms of this session (or of this name behind a proxy) must carry.
@@ -142,8 +159,8 @@ impl Sessions {
         self.mac("csrf", session)
     }
 
-    fn set_cookie(&self, name: &str, value: &str, seconds: u64) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
+    fn set_cookie(&self, name: &str, value: &str, seconds: u64, tls: bool) -> String {
+        let secure = if self.secure || tls { "; Secure" } else { "" };
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
     }
 
@@ -165,6 +182,10 @@ impl Sessions {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(mac) else { return false };
         self.keyed(purpose, body).is_some_and(|keyed| keyed.verify_slice(&bytes).is_ok())
     }
+}
+
+fn millis(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(Timestamp::from_unix_millis)
 }
 
 /// The value of one cookie; of several with that name, the first.
@@ -211,17 +232,24 @@ mod tests {
         set_cookie.split_once('=').and_then(|(_, rest)| rest.split_once(';')).map(|(value, _)| value).unwrap()
     }
 
+    fn with_cookie(name: &str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let line = format!("other=1; {name}={value}");
+        headers.insert(header::COOKIE, HeaderValue::from_str(&line).unwrap());
+        headers
+    }
+
     #[test]
     fn reads_back_only_its_own_whole_and_timely_cookies() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions::open(dir.path(), 8, true);
         let now = Timestamp::from_unix_millis(1_000_000);
-        let set = sessions.begin("mara", [7; 8], now);
+        let (claim, set) = sessions.begin("mara", [7; 8], now, false);
         for part in ["__Host-breakglass=", "; HttpOnly", "; SameSite=Strict", "; Secure", "; Path=/"] {
             assert!(set.contains(part), "{set}");
         }
         let cookie = value(&set).to_owned();
-        assert_eq!(sessions.read(&cookie, now), Some(Claim { name: "mara".to_owned(), stamp: [7; 8] }));
+        assert_eq!(sessions.read(&cookie, now), Some(claim));
         assert_eq!(sessions.read(&cookie, now.plus_millis(8 * 3_600_000)), None, "expired");
         for at in 0..cookie.len() {
             let mut bytes = cookie.clone().into_bytes();
@@ -239,23 +267,32 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_session_and_a_foreign_device_mark_open_nothing() {
+    fn over_our_own_tls_cookies_are_secure_whatever_the_file_says() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = Sessions::open(dir.path(), 8, false);
         let now = Timestamp::from_unix_millis(0);
-        let cookie = value(&sessions.begin("mara", [0; 8], now)).to_owned();
-        let mut headers = HeaderMap::new();
-        let line = format!("other=1; breakglass={cookie}");
-        headers.insert(header::COOKIE, HeaderValue::from_str(&line).unwrap());
-        let told = sessions.end(&headers, now);
-        assert!(told.contains("Max-Age=0"));
-        assert_eq!(sessions.read(&cookie, now), None);
+        let (_, plain) = sessions.begin("mara", [0; 8], now, false);
+        let (_, secure) = sessions.begin("mara", [0; 8], now, true);
+        assert!(plain.starts_with("breakglass=") && !plain.contains("Secure"), "{plain}");
+        assert!(secure.starts_with("__Host-breakglass=") && secure.contains("; Secure"), "{secure}");
+    }
 
-        let device = value(&sessions.mark_device("mara")).to_owned();
-        let line = format!("breakglass-device={device}");
-        headers.insert(header::COOKIE, HeaderValue::from_str(&line).unwrap());
-        assert!(sessions.device(&headers, "mara").is_some());
-        assert!(sessions.device(&headers, "ole").is_none());
-        assert_eq!(sessions.read(&device, now), None, "a device mark is no session");
+    #[test]
+    fn a_mark_opens_nothing_is_for_one_name_and_ends_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = Sessions::open(dir.path(), 8, false);
+        let now = Timestamp::from_unix_millis(0);
+        let device = value(&sessions.mark_device(&HeaderMap::new(), "mara", now, false)).to_owned();
+        let headers = with_cookie("breakglass-device", &device);
+        let known = sessions.device(&headers, "mara", now, false).unwrap();
+        assert!(sessions.device(&headers, "ole", now, false).is_none());
+        let later = now.plus_millis(DEVICE_DAYS * DAY_MILLIS);
+        assert!(sessions.device(&headers, "mara", later, false).is_none(), "whatever the browser kept");
+        assert_eq!(sessions.read(&device, now), None, "it is no session");
+        let as_session = with_cookie("breakglass", &device);
+        assert!(sessions.device(&as_session, "mara", now, false).is_none());
+        let renewed = value(&sessions.mark_device(&headers, "mara", now, false)).to_owned();
+        let renewed = sessions.device(&with_cookie("breakglass-device", &renewed), "mara", now, false);
+        assert_eq!(renewed.unwrap().mark, known.mark, "a browser keeps its lane");
     }
 }

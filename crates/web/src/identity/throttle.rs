@@ -4,8 +4,8 @@
 //! has logged in before; so nobody elsewhere can close the owner's lane, and even somebody behind the same address
 //! translation cannot close the lane of the owner's own browser. A closed lane opens again after at most
 //! [`LONGEST`]; an attempt while it is closed is not looked at and does not keep it closed. Two more counts
-//! slow down those who change names or addresses: one for the prefix, one for the name. They lengthen the wait of lanes
-//! that failed already and never close a fresh one.
+//! slow down those who change names or addresses: one for the prefix, one for the name. The prefix's closes its fresh lanes
+//! for a moment, the name's leaves them without free slips.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +23,7 @@ const FREE_FOR_PREFIX: u32 = 30;
 const FREE_FOR_NAME: u32 = 50;
 /// What is forgotten after so long without a failure.
 const FORGET: Duration = Duration::from_secs(15 * 60);
-/// How many lanes are remembered: about half a mebibyte.
+/// How many of each are remembered: about a mebibyte in all.
 const MOST: usize = 4096;
 
 /// Whose attempts are counted together.
@@ -46,11 +46,17 @@ impl Prefix {
             IpAddr::V6(v6) => Self(u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX), true),
         }
     }
+
+    /// What one customer may be given many prefixes of: 256 IPv4 addresses, or a /48.
+    pub(super) const fn block(self) -> Self {
+        Self(if self.1 { self.0 >> 16 } else { self.0 >> 8 }, self.1)
+    }
 }
 
+/// How often something happened lately.
 #[derive(Debug, Clone, Copy)]
-struct Count {
-    failures: u32,
+pub(super) struct Count {
+    pub(super) failures: u32,
     last: Instant,
     open_at: Instant,
 }
@@ -101,14 +107,30 @@ impl Throttle {
         Ok(())
     }
 
+    /// Takes an attempt back that was let through and then not looked at: nobody has failed.
+    pub(super) fn not_looked_at(&self, lane: &Lane, name: &str, prefix: Prefix, now: Instant) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = lanes.lanes.get_mut(lane) {
+            count.failures = count.failures.saturating_sub(1);
+            count.open_at = now;
+        }
+        lanes.take_back(name, prefix);
+    }
+
     /// Forgets a lane whose owner got in.
     pub(super) fn succeeded(&self, lane: &Lane, name: &str, prefix: Prefix) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.lanes.remove(lane);
-        if let Some(count) = lanes.prefixes.get_mut(&prefix) {
+        lanes.take_back(name, prefix);
+    }
+}
+
+impl Lanes {
+    fn take_back(&mut self, name: &str, prefix: Prefix) {
+        if let Some(count) = self.prefixes.get_mut(&prefix) {
             count.failures = count.failures.saturating_sub(1);
         }
-        if let Some(count) = lanes.names.get_mut(name) {
+        if let Some(count) = self.names.get_mut(name) {
             count.failures = count.failures.saturating_sub(1);
         }
     }
@@ -137,7 +159,8 @@ fn forget_older_half<K: Eq + Hash>(counts: &mut HashMap<K, Count>) {
     }
 }
 
-fn count<K: Eq + Hash>(
+/// Counts one more, and gives how many that are.
+pub(super) fn count<K: Eq + Hash>(
     counts: &mut HashMap<K, Count>,
     key: K,
     now: Instant,
@@ -178,13 +201,13 @@ mod tests {
         let mut tried = 0;
         while now < start + Duration::from_secs(3600) {
             match throttle.try_now(&lane("mara", home), "mara", home, now) {
-                Ok(()) => tried += 1,
+                Ok(_) => tried += 1,
                 Err(wait) => assert!(wait <= LONGEST, "{wait:?}"),
             }
             now += Duration::from_millis(500);
         }
         assert!((60..90).contains(&tried), "an hour of hammering gets {tried} guesses");
-        assert_eq!(throttle.try_now(&lane("mara", home), "mara", home, now + LONGEST), Ok(()));
+        assert!(throttle.try_now(&lane("mara", home), "mara", home, now + LONGEST).is_ok());
     }
 
     #[test]
@@ -199,23 +222,26 @@ mod tests {
         let shared = at("198.51.100.3");
         assert!(throttle.try_now(&lane("mara", shared), "mara", shared, now).is_err());
         let device = Lane::Device("known".to_owned());
-        assert_eq!(throttle.try_now(&device, "mara", shared, now), Ok(()), "her own browser");
+        assert!(throttle.try_now(&device, "mara", shared, now).is_ok(), "her own browser");
         let home = at("192.0.2.7");
-        assert_eq!(
-            throttle.try_now(&lane("mara", home), "mara", home, now),
-            Ok(()),
-            "an address that never failed"
-        );
+        let quiet = throttle.try_now(&lane("mara", home), "mara", home, now);
+        assert_eq!(quiet, Ok(()), "an address that never failed");
         assert!(
             throttle.try_now(&lane("mara", home), "mara", home, now).is_err(),
             "a hot name has no free slips"
         );
         throttle.succeeded(&lane("mara", home), "mara", home);
-        assert_eq!(
-            throttle.try_now(&lane("mara", home), "mara", home, now),
-            Ok(()),
-            "who got in starts anew"
-        );
+        assert!(throttle.try_now(&lane("mara", home), "mara", home, now).is_ok(), "who got in starts anew");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_closes_no_lane() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let noisy = at("198.51.100.7");
+        for _ in 0..100 {
+            assert_eq!(throttle.try_now(&lane("mara", noisy), "mara", noisy, now), Ok(()));
+            throttle.not_looked_at(&lane("mara", noisy), "mara", noisy, now);
+        }
     }
 
     #[test]

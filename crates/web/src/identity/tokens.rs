@@ -34,6 +34,13 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// All names, in the file's order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.lines.iter().map(|(name, _)| name.clone()).collect()
+    }
+}
+
 fn parse(text: &str) -> Option<[u8; 32]> {
     if text.len() != 64 {
         return None;

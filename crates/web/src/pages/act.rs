@@ -1,9 +1,10 @@
 //! The column for acting: what triage says, or what runs, or that the target is back; then the power panel.
 
 use super::confirm::{self, Context};
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{self, clean, duration, lamp, moment, took, verb_title};
 use super::{power, progress, turn};
+use breakglass_fleet::Role;
 use breakglass_incident::View;
 use breakglass_protocol::Verb;
 use breakglass_triage::{Action, Health, Triage};
@@ -20,7 +21,7 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
     let triage = [kept, asked].into_iter().flatten().max_by_key(|triage| triage.at);
     html! {
         div #act.stack.act data-part {
-            @if let Some(view) = view { (turn::panel(context, view)) }
+            @if let Some(view) = view { (turn::panel(context, view)) (commands(context, view)) }
             @if let Some(running) = running {
                 (progress::panel(running, &target.name, context.now))
                 (power::busy(context, running.verb, &running.by.to_string()))
@@ -34,6 +35,21 @@ pub(crate) fn column(context: &Context<'_>, view: Option<&View>) -> Markup {
                 @let docked = triage.and_then(recommended);
                 (card(context, triage))
                 (power::panel(context, triage, docked))
+            }
+        }
+    }
+}
+
+/// The commands that run and can be stopped.
+fn commands(context: &Context<'_>, view: &View) -> Markup {
+    let running =
+        view.commands.iter().filter(|command| command.end.is_none() && context.stoppable.has(command.id));
+    html! {
+        @for command in running {
+            form.card.in.stack method="post" action=(context.action(&format!("commands/{}/stop", command.id))) {
+                p { span.lamp.work { "Runs" } " " code { (clean(&command.command)) } " since " (moment(command.since, context.now)) }
+                (csrf(context.visitor))
+                (reserved(context.visitor, Role::Operate, html! { button.wide { "Stop this command" } }))
             }
         }
     }
@@ -122,7 +138,9 @@ fn advice(context: &Context<'_>, triage: &Triage) -> Markup {
                             pre.out tabindex="0" { (clean(command)) }
                             (csrf(context.visitor))
                             input type="hidden" name="command" value=(command);
-                            button.fire.wide { "Run it on " (name) " now" }
+                            (reserved(context.visitor, Role::Operate, html! {
+                                button.fire.wide { "Run it on " (name) " now" }
+                            }))
                         }
                     }
                 }
@@ -138,7 +156,9 @@ fn look_again(context: &Context<'_>, label: &str, filled: bool) -> Markup {
     html! {
         form method="post" action=(context.action("triage")) {
             (csrf(context.visitor))
-            @if filled { button.go.wide { (label) } } @else { button.wide { (label) } }
+            (reserved(context.visitor, Role::Operate, html! {
+                @if filled { button.go.wide { (label) } } @else { button.wide { (label) } }
+            }))
         }
     }
 }
@@ -168,7 +188,7 @@ fn back(context: &Context<'_>, view: &View) -> Markup {
                 p { b { "You can leave it." } " The watch goes on looking and opens a new incident if it falls again." }
                 (csrf(context.visitor))
                 input type="hidden" name="reason" value="The target was seen to be well again.";
-                button.go.wide { "Close the incident" }
+                (reserved(context.visitor, Role::Operate, html! { button.go.wide { "Close the incident" } }))
             }
             (exports(view))
         }

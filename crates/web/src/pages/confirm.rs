@@ -1,12 +1,13 @@
 //! The step between a first touch and a verb: what it does, what it costs, what else is going on, then the one red
 //! button.
 
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, run_state, ticking, took, verb_title};
 use crate::identity::Visitor;
+use breakglass_fleet::Role;
 use breakglass_incident::{IncidentId, Seq};
 use breakglass_protocol::{RunState, Status, Timestamp, Verb};
-use breakglass_recovery::TargetView;
+use breakglass_recovery::{Stoppable, TargetView};
 use maud::{Markup, html};
 
 /// Whose page the form is on, and what that page has shown.
@@ -18,6 +19,8 @@ pub(crate) struct Context<'a> {
     /// The newest event that the page shows.
     pub(crate) seen: Seq,
     pub(crate) now: Timestamp,
+    /// The commands that run and can be stopped.
+    pub(crate) stoppable: &'a Stoppable,
 }
 
 impl Context<'_> {
@@ -46,7 +49,7 @@ pub(crate) fn form(context: &Context<'_>, verb: Verb, id: &str, anyway: bool) ->
             (csrf(context.visitor))
             input type="hidden" name="seen" value=(context.seen);
             input type="hidden" name="shown" value=(super::words::shown(status));
-            button.fire.wide name="verb" value=(verb) { (button) }
+            (reserved(context.visitor, Role::Operate, html! { button.fire.wide name="verb" value=(verb) { (button) } }))
             p.small.quiet { "Forensics are captured first. It completes even if you lose the line." }
         }
     }

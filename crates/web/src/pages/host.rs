@@ -1,9 +1,9 @@
 //! One host through its read-only door: probes that take one tap, a request of one's own, and what was answered.
 
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, moment, readable, took};
 use crate::identity::Visitor;
-use breakglass_fleet::{Component, Door};
+use breakglass_fleet::{Component, Door, Role};
 use breakglass_protocol::{Timestamp, exit};
 use breakglass_recovery::Taken;
 use maud::{Markup, html};
@@ -47,14 +47,16 @@ pub(crate) fn main(shown: &Shown<'_>) -> Markup {
                     p.quiet { "Read only. The guard on " (name) " lets nothing else through." } }
                 form.in.keys method="post" action={ "/hosts/" (name) "/look" } {
                     (csrf(shown.visitor))
-                    @for (label, request) in PROBES { button name="request" value=(request) title=(request) { (label) } }
+                    (reserved(shown.visitor, Role::Operate, html! {
+                        @for (label, request) in PROBES { button name="request" value=(request) title=(request) { (label) } }
+                    }))
                 }
                 form.in.stack method="post" action={ "/hosts/" (name) "/look" } {
                     (csrf(shown.visitor))
                     div { label for="request" { "A request of your own" }
                         input #request.mono name="request" required maxlength="8000" autocapitalize="none" autocorrect="off"
                             spellcheck="false" autocomplete="off" placeholder="journalctl -u nginx -n 50"; }
-                    button.go { "Look" }
+                    (reserved(shown.visitor, Role::Operate, html! { button.go { "Look" } }))
                     p.small.quiet { "Pipes between allowed commands work. No shell, no redirection, no writing." }
                 }
             }

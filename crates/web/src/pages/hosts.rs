@@ -1,9 +1,9 @@
 //! The hosts that one may look at, and host keys that changed: what that means, and how a person accepts a rebuilt host.
 
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::clean;
 use crate::identity::Visitor;
-use breakglass_fleet::Fleet;
+use breakglass_fleet::{Fleet, Role};
 use breakglass_recovery::ChangedKey;
 use maud::{Markup, html};
 
@@ -35,7 +35,9 @@ pub(crate) fn main(fleet: &Fleet, changed: &[ChangedKey], visitor: &Visitor) -> 
                                 (csrf(visitor))
                                 input type="hidden" name="shown" value=(key.shown);
                                 p { "From then on only the new key opens the doors. This is kept in the journal under your name." }
-                                button.fire.wide { "Accept the new key of " (key.host) " now" }
+                                (reserved(visitor, Role::Admin, html! {
+                                    button.fire.wide { "Accept the new key of " (key.host) " now" }
+                                }))
                             }
                         }
                     }

@@ -1,10 +1,10 @@
 //! The page of one incident, and of a target that has none.
 
 use super::confirm::Context;
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, ticking, verb_going_on};
 use super::{act, call, head, row, turn};
-use breakglass_fleet::Fleet;
+use breakglass_fleet::{Fleet, Role};
 use breakglass_incident::{CallId, CommandId, Event, EventBody, TurnEvent, Turns, View};
 use breakglass_triage::Health;
 use maud::{Markup, html};
@@ -106,28 +106,35 @@ fn say(context: &Context<'_>, open: bool, engines: &[String]) -> Markup {
             @if open || context.incident.is_none() { (turn::ask_box(context, engines)) }
             @if repair && (open || context.incident.is_none()) {
                 form.stack method="post" action=(context.action("run")) {
-                    div {
-                        label for="command" { "A command on " (name) }
-                        input #command.mono name="command" required maxlength="4096" autocapitalize="none"
-                            autocorrect="off" spellcheck="false" autocomplete="off";
-                    }
                     (csrf(context.visitor))
-                    div.sends { button { "Run on " (name) } }
+                    (reserved(context.visitor, Role::Operate, html! {
+                        div {
+                            label for="command" { "A command on " (name) }
+                            input #command.mono name="command" required maxlength="4096" autocapitalize="none"
+                                autocorrect="off" spellcheck="false" autocomplete="off";
+                        }
+                        div.sends { button { "Run on " (name) } }
+                    }))
                     p.small.quiet { "Through the repair door, as whoever the door is for. What it writes is kept here." }
                 }
             }
             @if context.incident.is_some() {
                 form.stack method="post" action=(context.action("note")) {
-                    div { label for="text" { "A note" } textarea #text name="text" rows="2" required maxlength="16384" {} }
                     (csrf(context.visitor))
-                    div.sends { button { "Keep the note" } }
+                    (reserved(context.visitor, Role::Operate, html! {
+                        div { label for="text" { "A note" }
+                            textarea #text name="text" rows="2" required maxlength="16384" {} }
+                        div.sends { button { "Keep the note" } }
+                    }))
                 }
             } @else {
                 form.stack method="post" action=(context.action("open")) {
-                    div { label for="reason" { "Open an incident for " (name) }
-                        input #reason name="reason" required maxlength="500" placeholder="What is wrong, in a sentence"; }
                     (csrf(context.visitor))
-                    div.sends { button { "Open an incident" } }
+                    (reserved(context.visitor, Role::Operate, html! {
+                        div { label for="reason" { "Open an incident for " (name) }
+                            input #reason name="reason" required maxlength="500" placeholder="What is wrong, in a sentence"; }
+                        div.sends { button { "Open an incident" } }
+                    }))
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::assets::ASSETS;
 use crate::identity::Visitor;
+use breakglass_fleet::Role;
 use breakglass_incident::IncidentId;
 use maud::{DOCTYPE, Markup, html};
 
@@ -127,7 +128,8 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                     (page.foot)
                     form.row.small.quiet method="post" action="/logout" {
                         span { "Here as " b { (frame.visitor.name()) } ", by " (frame.visitor.way.as_str())
-                            ". " span #zone { "Times are UTC." } " breakglass " (frame.version) "." }
+                            ", role " (frame.visitor.role) ". " span #zone { "Times are UTC." } " breakglass " (frame.version) "." }
+                        a.tap href="/sessions" { "Sessions" }
                         (csrf(frame.visitor))
                         @if frame.visitor.way == crate::identity::Way::Password { button.link { "Log out" } }
                     }
@@ -155,6 +157,15 @@ pub(crate) fn bare(title: &str, main: &Markup) -> Markup {
 /// The proof of intent that each of a visitor's forms carries.
 pub(crate) fn csrf(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="csrf" value=(visitor.csrf); }
+}
+
+/// What somebody needs a role for: as it is for who has it; else it stands there, cannot be pressed, and says why.
+pub(crate) fn reserved(visitor: &Visitor, needed: Role, body: Markup) -> Markup {
+    let Some(lack) = visitor.lacks(needed) else { return body };
+    html! {
+        fieldset disabled title=(lack) { (body) }
+        p.small.quiet.lack { (lack) }
+    }
 }
 
 /// A page of a router that the caller merged in, framed like ours but without what only our own handlers know.

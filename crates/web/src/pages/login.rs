@@ -1,6 +1,6 @@
 //! The way in. It says which ways work, and nothing of what is behind it.
 
-use super::layout;
+use super::{layout, ways};
 use maud::{Markup, html};
 
 /// What a failed attempt is told.
@@ -8,8 +8,16 @@ pub(crate) struct Refused {
     pub(crate) sentence: String,
 }
 
-/// The page. `passwords`, `sso`: which ways are there. `next`: where to go afterwards.
-pub(crate) fn page(passwords: bool, sso: bool, next: &str, name: &str, refused: Option<&Refused>) -> Markup {
+/// Which ways are there.
+pub(crate) struct Offers<'a> {
+    pub(crate) passwords: bool,
+    pub(crate) proxy: bool,
+    /// All ways in, in sentences.
+    pub(crate) ways: &'a [String],
+}
+
+/// The page. `next`: where to go afterwards.
+pub(crate) fn page(offers: &Offers<'_>, next: &str, name: &str, refused: Option<&Refused>) -> Markup {
     let main = html! {
         div.stack {
             h1 { "Who are you?" }
@@ -17,7 +25,7 @@ pub(crate) fn page(passwords: bool, sso: bool, next: &str, name: &str, refused: 
             @else { p.quiet { "Logging in needs neither the internet nor a database." } }
         }
         section.panel aria-label="Ways to log in" {
-            @if passwords {
+            @if offers.passwords {
                 form.in.stack method="post" action="/login" {
                     div { label for="u" { "Name" }
                         input #u name="name" value=(name) autocomplete="username" autocapitalize="none" autocorrect="off"
@@ -32,12 +40,12 @@ pub(crate) fn page(passwords: bool, sso: bool, next: &str, name: &str, refused: 
                 p.in { "No password file is configured. " code { "password_file" } " in " code { "[web]" } " of fleet.toml \
                         names one." }
             }
-            @if sso {
+            @if offers.proxy {
                 p.in.small.quiet { "Single sign-on: come through its proxy and you are logged in. It did not name you now; a \
                                     password works without it." }
             }
         }
-        p.quiet.small { "Neither works? The command line needs no log-in here, and plain ssh leads through the same guards." }
+        (ways::fold(offers.ways, refused.is_some()))
     };
     layout::bare("Log in · breakglass", &main)
 }

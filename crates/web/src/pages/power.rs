@@ -2,8 +2,9 @@
 
 use super::confirm::{self, Context};
 use super::head::{door, door_word};
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, lamp, verb_title};
+use breakglass_fleet::Role;
 use breakglass_protocol::{RunState, Verb};
 use breakglass_triage::{Action, Triage};
 use maud::{Markup, html};
@@ -76,7 +77,9 @@ pub(crate) fn busy(context: &Context<'_>, verb: Verb, by: &str) -> Markup {
             }
             form.in.keys method="post" action=(context.action("power")) {
                 (csrf(context.visitor))
-                button name="verb" value="status" { "Status of " (name) }
+                (reserved(context.visitor, Role::Operate, html! {
+                    button name="verb" value="status" { "Status of " (name) }
+                }))
             }
         }
     }
@@ -86,8 +89,10 @@ fn looks(context: &Context<'_>) -> Markup {
     html! {
         form.in.keys method="post" action=(context.action("power")) {
             (csrf(context.visitor))
-            button name="verb" value="status" { "Status" }
-            button name="verb" value="forensics" { "Forensics" }
+            (reserved(context.visitor, Role::Operate, html! {
+                button name="verb" value="status" { "Status" }
+                button name="verb" value="forensics" { "Forensics" }
+            }))
             p.small.quiet { "These two only look." }
         }
     }

@@ -4,8 +4,9 @@
 //! answered. Nothing here lets an address decide: each form carries the digest of the call that it shows.
 
 use super::confirm::Context;
-use super::layout::csrf;
+use super::layout::{csrf, reserved};
 use super::words::{clean, moment, ticking};
+use breakglass_fleet::Role;
 use breakglass_incident::{Call, TurnOutcome, View};
 use breakglass_protocol::Timestamp;
 use breakglass_recovery::turn::Preset;
@@ -23,7 +24,7 @@ pub(crate) fn banner(context: &Context<'_>, view: &View) -> Markup {
                 " " (ticking(turn.since, context.now))
             }
             (csrf(context.visitor))
-            button { "Stop the agent" }
+            (reserved(context.visitor, Role::Operate, html! { button { "Stop the agent" } }))
         }
     }
 }
@@ -50,7 +51,9 @@ pub(crate) fn panel(context: &Context<'_>, view: &View) -> Markup {
                                     (csrf(context.visitor))
                                     input type="hidden" name="text" value=(turn.ask);
                                     input type="hidden" name="engine" value=(next);
-                                    button.wide { "Go on with " (clean(next)) }
+                                    (reserved(context.visitor, Role::Operate, html! {
+                                        button.wide { "Go on with " (clean(next)) }
+                                    }))
                                 }
                             }
                         }
@@ -74,7 +77,7 @@ fn question(context: &Context<'_>, engine: &str, call: &Call, until: Timestamp) 
                 p { "The agent " (clean(engine)) " wants " @if call.tool == "power" { "the power door to " }
                     @else { "to run on " (context.target.name) ", through the repair door:" } }
                 pre.out.exact tabindex="0" { (clean(&call.shown)) }
-                div.sends {
+                (reserved(context.visitor, Role::Operate, html! { div.sends {
                     form method="post" action=(to("approve")) {
                         (csrf(context.visitor))
                         input type="hidden" name="digest" value=(digest);
@@ -85,7 +88,7 @@ fn question(context: &Context<'_>, engine: &str, call: &Call, until: Timestamp) 
                         input type="hidden" name="digest" value=(digest);
                         button { "Refuse" }
                     }
-                }
+                } }))
                 p.small.quiet { "Your yes is for exactly this. It lapses at " (moment(until, context.now)) "." }
             }
         }
@@ -101,14 +104,16 @@ pub(crate) fn ask_box(context: &Context<'_>, engines: &[String]) -> Markup {
     }
     html! {
         form.stack method="post" action=(context.action("turn")) {
-            div { label for="ask-text" { "Ask the agent" }
-                textarea #ask-text name="text" rows="2" maxlength="16384"
-                    placeholder={ "What is wrong with " (context.target.name) "?" } {} }
             (csrf(context.visitor))
-            div.sends { button.go { "Send to the agent" } }
-            div.keys role="group" aria-label="Questions that are asked most" {
-                @for preset in Preset::ALL { button name="preset" value=(preset.word()) { (preset.title()) } }
-            }
+            (reserved(context.visitor, Role::Operate, html! {
+                div { label for="ask-text" { "Ask the agent" }
+                    textarea #ask-text name="text" rows="2" maxlength="16384"
+                        placeholder={ "What is wrong with " (context.target.name) "?" } {} }
+                div.sends { button.go { "Send to the agent" } }
+                div.keys role="group" aria-label="Questions that are asked most" {
+                    @for preset in Preset::ALL { button name="preset" value=(preset.word()) { (preset.title()) } }
+                }
+            }))
             p.small.quiet {
                 (engines.join(", then ")) ". It may repair and cycle " (context.target.name)
                 " as fleet.toml allows, within its budget; you see each step and can stop it."

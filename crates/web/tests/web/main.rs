@@ -2,6 +2,7 @@
 //! attacker can make it do.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     reason = "a failed test should stop loudly"
@@ -11,6 +12,9 @@ mod gate;
 mod identity;
 mod live;
 mod pages;
+mod roles;
 mod server;
+mod sessions;
 mod support;
+mod tls;
 mod turns;

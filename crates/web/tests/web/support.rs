@@ -3,6 +3,7 @@
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use breakglass_e2e::stage;
+pub(crate) use breakglass_e2e::stage::now;
 use breakglass_fleet::TrustedHeader;
 use breakglass_incident::{Actor, EventBody, IncidentId};
 use breakglass_recovery::Desk;
@@ -59,12 +60,21 @@ deadline = "2 s"
 "#;
 
 pub(crate) const TOKEN: &str = "kLm4Zr0w9s8d7f6g5h4j3k2l1";
+/// Further tokens, named after the role that a test gives them.
+pub(crate) const ROLE_TOKENS: [(&str, &str); 3] = [
+    ("viewer", "v1ew1e0d9c8b7a6s5d4f3g2h"),
+    ("operator", "0per8t7y6u5i4o3p2a1s9d8"),
+    ("admin", "4dm1n5s6d7f8g9h0j1k2l3"),
+];
 pub(crate) const HEADER: &str = "x-remote-user";
+pub(crate) const GROUPS: &str = "x-remote-groups";
 /// The listed proxy; everything else comes from 127.0.0.1.
 pub(crate) const PROXY: &str = "127.0.0.2";
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// Where TLS is spoken, if it is.
+    pub(crate) secure: Option<SocketAddr>,
     pub(crate) desk: Desk,
     pub(crate) dir: TempDir,
     stop: Option<oneshot::Sender<()>>,
@@ -88,24 +98,31 @@ impl Server {
             ),
         )
         .unwrap();
-        let digest: String = Sha256::digest(TOKEN).iter().map(|b| format!("{b:02x}")).collect();
-        std::fs::write(dir.path().join("tokens"), format!("deploy:{digest}\n")).unwrap();
+        let digest =
+            |token: &str| Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let tokens = [("deploy", TOKEN)].into_iter().chain(ROLE_TOKENS);
+        let tokens: String = tokens.map(|(name, token)| format!("{name}:{}\n", digest(token))).collect();
+        std::fs::write(dir.path().join("tokens"), tokens).unwrap();
         let mut config = WebConfig::from_fleet(&desk.fleet);
         config.listen = vec![([127, 0, 0, 1], 0).into()];
         config.password_file = Some(dir.path().join("passwords"));
         config.token_file = Some(dir.path().join("tokens"));
-        config.trusted_header =
-            Some(TrustedHeader { name: HEADER.to_owned(), proxies: vec![PROXY.parse().unwrap()] });
+        config.trusted_header = Some(TrustedHeader {
+            name: HEADER.to_owned(),
+            groups: Some(GROUPS.to_owned()),
+            proxies: vec![PROXY.parse().unwrap()],
+        });
         config.state_dir = dir.path().join("state");
         change(&mut config);
-        let listening = Listening::bind(&config.listen).await.unwrap();
+        let listening = Listening::open(&config, now()).await.unwrap();
         let address = *listening.addresses.first().unwrap();
+        let secure = listening.secure_addresses.first().copied();
         let (stop, stopped) = oneshot::channel();
         let serving = serve_on(listening, desk.clone(), config, extra(), async {
             let _ = stopped.await;
         });
         let running = tokio::spawn(serving);
-        Self { address, desk, dir, stop: Some(stop), running }
+        Self { address, secure, desk, dir, stop: Some(stop), running }
     }
 
     /// Ends the server; false where it did not end in time.
@@ -146,7 +163,12 @@ impl Server {
     }
 
     pub(crate) async fn by_proxy(&self, name: &str) -> Who {
-        let who = Who { header: Some(name.to_owned()), from: Some(PROXY), ..Who::default() };
+        self.by_proxy_with_groups(name, None).await
+    }
+
+    pub(crate) async fn by_proxy_with_groups(&self, name: &str, groups: Option<&str>) -> Who {
+        let extra = groups.map(|groups| (GROUPS, groups.to_owned())).into_iter().collect();
+        let who = Who { header: Some(name.to_owned()), from: Some(PROXY), extra, ..Who::default() };
         self.with_csrf(who).await
     }
 
@@ -181,7 +203,11 @@ pub(crate) struct Who {
 
 impl Who {
     pub(crate) fn token() -> Self {
-        Self { bearer: Some(TOKEN.to_owned()), ..Self::default() }
+        Self::bearer(TOKEN)
+    }
+
+    pub(crate) fn bearer(token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..Self::default() }
     }
 }
 
@@ -259,14 +285,21 @@ impl Request {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{}:0", self.from.unwrap_or("127.0.0.1")).parse().unwrap()).unwrap();
         let mut stream = socket.connect(address).await.unwrap();
-        let mut text =
-            format!("{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n", self.method, self.path);
+        stream.write_all(self.text(address, "close").as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// As it travels; `connection` is `close` or `keep-alive`.
+    pub(crate) fn text(&self, address: SocketAddr, connection: &str) -> String {
+        let mut text = format!(
+            "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: {connection}\r\n",
+            self.method, self.path
+        );
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str(&format!("content-length: {}\r\n\r\n{}", self.body.len(), self.body));
-        stream.write_all(text.as_bytes()).await.unwrap();
-        stream
+        text
     }
 
     /// Sends it and reads the whole answer; of a stream that does not end, what came within a moment.
@@ -297,7 +330,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let end = find(bytes, b"\r\n\r\n").unwrap_or_else(|| panic!("no head in {}", bytes.escape_ascii()));
         let (head, body) = bytes.split_at(end);
         let head = String::from_utf8_lossy(head).into_owned();

@@ -1,6 +1,6 @@
 //! Times as the tools print them, in the host's time zone.
 
-use crate::sys::{Local, local_time};
+use super::zone::{Local, days, local_time};
 use rustix::fs::StatxTimestamp;
 
 /// As the C locale abbreviates them.
@@ -113,10 +113,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     if !(1900..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 {
         return None;
     }
-    // Days since 1970 by the civil calendar, years beginning in March.
-    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let utc = days * 86400 + hour * 3600 + minute * 60 + second;
+    let utc = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     // The offset at that very moment, found by asking twice.
     let near = utc - local_time(utc).offset;
     Some(utc - local_time(near).offset)

@@ -51,6 +51,7 @@ mod status;
 mod text;
 mod users;
 mod version;
+mod zone;
 
 use super::places::Places;
 use super::plan::Parsed;

@@ -9,14 +9,17 @@ const ENDING: u32 = 650;
 const DEAD: u32 = 700;
 
 fn world(pid: u32) -> Option<Look> {
-    let look = |program, belongs| Some(Look { start_ticks: u64::from(pid) * 10, program, belongs });
+    let look = |program| Some(Look { start_ticks: u64::from(pid) * 10, program });
     match pid {
-        QEMU_102 => look(Program::Configured, true),
-        QEMU_1020 => look(Program::Configured, false),
-        EDITOR => look(Program::Another, false),
-        ENDING => look(Program::Ending, false),
+        QEMU_102 | QEMU_1020 => look(Program::Configured),
+        EDITOR => look(Program::Another),
+        ENDING => look(Program::Ending),
         _ => None,
     }
+}
+
+const fn belongs(pid: u32) -> bool {
+    pid == QEMU_102
 }
 
 fn process(pid: u32) -> ProcessIdentity {
@@ -62,7 +65,7 @@ fn only_agreement_names_a_process() {
         ("a file of garbage", Pid(QEMU_102), Filed::Unreadable("x".to_owned()), None, DOUBT),
     ] {
         let witnesses = Witnesses { listener, filed: file, remembered };
-        let judged = judge(&witnesses, "its socket", world);
+        let judged = judge(&witnesses, "its socket", world, belongs);
         assert_eq!(
             judged.clone().map(|found| found.map(|it| it.pid)).map_err(|_| ()),
             expected,
@@ -77,7 +80,11 @@ fn one_of_ours_that_cannot_end_stays_ours() {
     for listener in [Listener::Pid(ENDING), Listener::Nobody, Listener::Unnamed] {
         for file in [filed(ENDING), Filed::Absent] {
             let witnesses = Witnesses { listener, filed: file, remembered: Some(process(ENDING)) };
-            assert_eq!(judge(&witnesses, "its socket", world), Ok(Some(process(ENDING))), "{witnesses:?}");
+            assert_eq!(
+                judge(&witnesses, "its socket", world, belongs),
+                Ok(Some(process(ENDING))),
+                "{witnesses:?}"
+            );
         }
     }
 }
