@@ -22,7 +22,7 @@ fn a_whole_recovery_by_keyboard_alone() {
     tab.write(PERSON.1).unwrap();
     tab.key("Enter").unwrap();
     tab.until(&says("Log out")).unwrap();
-    tab.until(&says("1 of 1 answer")).unwrap();
+    tab.until(&says("2 of 2 answer")).unwrap();
     let vm = night.vm().unwrap();
     vm.wedge(Wedge::BlockStall).unwrap();
     tab.until(&says("Open incident")).unwrap();

@@ -127,5 +127,5 @@ fn a_verb_under_way_and_its_end_read_as_a_story_too() {
         ],
     );
     let login = read(&stage, "", "/login");
-    says(&login, &["Who are you?", "Name", "Password", "Log in", "Neither works?"]);
+    says(&login, &["Who are you?", "Name", "Password", "Log in", "Other ways in"]);
 }
