@@ -21,6 +21,8 @@ pub struct Look {
 impl Look {
     /// A phone, upright.
     pub const PHONE: Self = Self { size: (390, 844), dark: false };
+    /// The narrowest phone that is still in use, and a desk at 400 %.
+    pub const NARROW: Self = Self { size: (320, 640), dark: false };
     /// A desk.
     pub const DESK: Self = Self { size: (1360, 900), dark: false };
 

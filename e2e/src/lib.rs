@@ -3,7 +3,10 @@
 //! Nothing here knows the inside of any crate but the lab's: the tests see what a user sees.
 
 pub mod browser;
+pub mod cdp;
 pub mod http;
 pub mod night;
 pub mod scriptless;
 pub mod server;
+pub mod stage;
+pub mod tab;

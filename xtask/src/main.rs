@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands of this repository. Each is a few lines over the stages in the modules.
 
+mod axe;
 mod claude;
 mod fresh;
 mod run;
@@ -15,6 +16,7 @@ const HELP: &str = "cargo xtask COMMAND
   ci              lint, then test: what a landing has to pass
   lint            cargo fmt --check and clippy, warnings are errors
   bench [ROWS]    every figure beside its comparison: guard, ssh, server, events
+  shots           pictures of every page, light and dark, at 320, 390 and 1360 px, into target/shots
   fresh           runs both README commands in a freshly made root: proves the set-up steps
   setup           installs missing Debian packages, saying what and why
   guard           builds the static guard and prints where it is
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
         ["ci"] => stages::lint().and_then(|()| stages::test(false)),
         ["lint"] => stages::lint(),
         ["bench", rows @ ..] => stages::bench(rows),
+        ["shots"] => stages::shots(),
         ["fresh"] => fresh::fresh(),
         ["setup"] => setup::install(setup::Wanted::Tests),
         ["guard"] => stages::guard().map(|path| println!("{}", path.display())),

@@ -17,7 +17,7 @@ pub(crate) enum Wanted {
 }
 
 /// Package, what wants it first, and reason. What goes into the guest is fetched and unpacked, never installed.
-const PACKAGES: [(&str, Wanted, &str); 16] = [
+const PACKAGES: [(&str, Wanted, &str); 17] = [
     ("qemu-system-x86", Wanted::Lab, "boots the lab's VM"),
     ("openssh-server", Wanted::Lab, "the doors' real sshd, on the hypervisor side and in the guest"),
     ("openssh-client", Wanted::Lab, "ssh-keygen, and stock ssh, which ours is held against"),
@@ -28,6 +28,7 @@ const PACKAGES: [(&str, Wanted, &str); 16] = [
     ("chromium", Wanted::Tests, "shows the pages to the browser tests"),
     ("chromium-driver", Wanted::Tests, "drives the browser"),
     ("fonts-noto-core", Wanted::Tests, "so that pictures of pages have letters"),
+    ("w3m", Wanted::Tests, "reads the pages as text, in the order of a screen reader"),
     ("gdb", Wanted::Tests, "the backtrace part of forensics"),
     ("nftables", Wanted::Tests, "the firewall that the broker's tests list, in a network of their own"),
     (

@@ -94,12 +94,24 @@ pub(crate) fn test(full: bool) -> Result<()> {
     if let Some(claude) = crate::claude::claude() {
         tests.env(crate::claude::VARIABLE, claude);
     }
+    if let Some(axe) = crate::axe::axe() {
+        tests.env(crate::axe::VARIABLE, axe);
+    }
     if full {
         tests.env("BREAKGLASS_FULL", "1").args(["--", "--include-ignored"]);
     }
     let result = run("tests", tests);
     eprintln!("xtask: the tests took {:.0} s after compiling", begun.elapsed().as_secs_f64());
     result
+}
+
+/// Pictures of every page.
+pub(crate) fn shots() -> Result<()> {
+    setup::install(Wanted::Tests)?;
+    // The whole workspace's features, so that nothing is built twice.
+    run("building", cargo(&["build", "--quiet", "--workspace", "--example", "shots"]))?;
+    let shots = root().join("target/debug/examples/shots");
+    run("shots", command(&shots.to_string_lossy(), &["target/shots"]))
 }
 
 /// Every figure beside its comparison.

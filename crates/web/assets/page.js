@@ -26,6 +26,26 @@ setInterval(tick, 1000);
 document.addEventListener("visibilitychange", tick);
 tick();
 
+// Times of day in the reader's own zone; what the server wrote, in UTC, stays with each as its tooltip.
+const two = (n) => String(n).padStart(2, "0");
+const day = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+const offset = (minutes) => minutes === 0 ? "UTC" : `UTC${minutes < 0 ? "−" : "+"}${Math.floor(Math.abs(minutes) / 60)}${minutes % 60 ? `:${two(Math.abs(minutes) % 60)}` : ""}`;
+const clocks = (within = document) => {
+  const today = day(new Date());
+  for (const place of all("time[datetime]:not([title])", within)) {
+    const at = new Date(place.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    place.title = `${place.dateTime.slice(0, 19).replace("T", " ")} UTC`;
+    const date = day(at);
+    place.textContent = `${date === today ? "" : `${date} `}${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  }
+};
+clocks();
+const zone = document.getElementById("zone");
+if (zone) {
+  zone.textContent = `Times are your own, ${offset(-new Date().getTimezoneOffset())}.`;
+}
+
 // A confirm step: a fold with a red button inside. One at a time; Escape leaves it.
 const steps = () => all("details").filter((fold) => find(".fire", fold));
 const openStep = () => steps().find((fold) => fold.open);
@@ -90,7 +110,43 @@ let trouble = null;
 const part = (html) => {
   const shape = document.createElement("template");
   shape.innerHTML = html;
+  clocks(shape.content);
   return shape.content;
+};
+
+// What the reader is at stays where it is on the screen, whatever comes in above it.
+const inView = (node) => {
+  const box = node.getBoundingClientRect();
+  return box.bottom > 0 && box.top < innerHeight;
+};
+const still = (change) => {
+  const focus = document.activeElement;
+  const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+  const anchor = [focus === document.body ? null : focus, middle?.closest("#rows > li, #say, [data-part]")].find((node) => node && inView(node));
+  const before = anchor?.getBoundingClientRect().top;
+  const id = anchor?.id;
+  change();
+  const same = anchor?.isConnected ? anchor : id ? document.getElementById(id) : null;
+  const moved = same ? same.getBoundingClientRect().top - before : 0;
+  if (Math.abs(moved) > 0.5) scrollBy({ top: moved, behavior: "instant" });
+};
+
+// What can have the focus, in order, within the nearest place that has a name in both the old part and the new one.
+const stops = "a[href], button, input:not([type=hidden]), textarea, summary, [tabindex]";
+const refocus = (old, fresh) => {
+  const at = document.activeElement;
+  if (!old.contains(at)) return () => {};
+  let home = at;
+  while (home !== old && !(home.id && find(`#${CSS.escape(home.id)}`, fresh))) home = home.parentElement;
+  const place = home === at ? -1 : all(stops, home).indexOf(at);
+  return () => {
+    const there = home === old ? fresh : document.getElementById(home.id);
+    const same = place < 0 ? there : all(stops, there)[place];
+    if (same && same.tagName === at.tagName) return same.focus({ preventScroll: true });
+    // It is gone: the next Tab goes on from where it was.
+    there.tabIndex = -1;
+    there.focus({ preventScroll: true });
+  };
 };
 
 // Replaces a part of the page and keeps what the reader has opened, chosen or scrolled there.
@@ -101,11 +157,11 @@ const replace = (fresh) => {
     const same = fold.open && find(`#${CSS.escape(fold.id)}`, fresh);
     if (same) same.open = true;
   }
-  const focus = old.contains(document.activeElement) && document.activeElement.id;
+  const focus = refocus(old, fresh);
   const top = old.scrollTop;
   old.replaceWith(fresh);
   fresh.scrollTop = top;
-  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+  focus();
 };
 
 const refresh = () => {
@@ -132,7 +188,7 @@ const refresh = () => {
       const content = part(await answer.text());
       const title = find("title", content);
       if (title) document.title = title.textContent;
-      for (const fresh of all("[data-part]", content)) replace(fresh);
+      still(() => { for (const fresh of all("[data-part]", content)) replace(fresh); });
       tick();
     } catch {
       // The stream tells when the line is down.
@@ -146,10 +202,12 @@ const onRow = (event) => {
   if (seq && seq <= newest) return;
   if (seq) newest = seq;
   const content = part(html || "");
-  if (line) document.getElementById(line)?.replaceChildren(part(how));
-  if (fill) document.getElementById(fill)?.replaceChildren(content);
-  else if (typing && find(".words", content)) typing.textContent = "";
-  if (!fill && log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
+  still(() => {
+    if (line) document.getElementById(line)?.replaceChildren(part(how));
+    if (fill) document.getElementById(fill)?.replaceChildren(content);
+    else if (typing && find(".words", content)) typing.textContent = "";
+    if (!fill && log && content.firstElementChild && !document.getElementById(content.firstElementChild.id)) log.append(content);
+  });
   if (state) refresh();
 };
 
@@ -175,7 +233,7 @@ const onSays = (event) => {
 
 const onHead = (event) => {
   const content = part(JSON.parse(event.data).html);
-  if (content.firstElementChild) replace(content.firstElementChild);
+  if (content.firstElementChild) still(() => replace(content.firstElementChild));
   tick();
 };
 

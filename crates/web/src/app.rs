@@ -51,7 +51,7 @@ impl Shared {
         let not_keeping = match self.desk.journal.keeping() {
             Keeping::Ok => None,
             Keeping::NotKeeping { since, why, missing } => {
-                Some(format!("since {}, {missing} events so far: {why}", since.time_of_day()))
+                Some(format!("since {} UTC, {missing} events so far: {why}", since.time_of_day()))
             }
         };
         Around {

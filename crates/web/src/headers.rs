@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Nothing is loaded from elsewhere, nothing inline runs, no other page may frame or receive ours.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; \
                            form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// For bytes that a guest may have forged: not even our own scripts.
 pub(crate) const ARTIFACT_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";

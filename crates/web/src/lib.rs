@@ -13,6 +13,7 @@ mod config;
 mod forms;
 mod gate;
 mod headers;
+mod icon;
 mod identity;
 mod live;
 mod login;

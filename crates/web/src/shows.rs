@@ -12,7 +12,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use breakglass_incident::{Event, IncidentId, Seq, View};
+use breakglass_incident::{IncidentId, Seq, View};
 use breakglass_recovery::{TargetView, changed_host_keys, looks_at};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -114,17 +114,30 @@ pub(crate) async fn list(State(app): State<App>, Extension(visitor): Extension<V
     quiet_page(&app, &visitor, Place::Incidents, "Incidents · breakglass", main)
 }
 
+/// Rows of a timeline that a page has at first.
+const ROWS: usize = 150;
+/// Rows that a page has at most; the export has them all.
+const MOST_ROWS: usize = 20_000;
+
+/// How many rows of the timeline are asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rows {
+    rows: Option<usize>,
+}
+
 /// `GET /incidents/{id}`
 pub(crate) async fn one(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<u64>,
+    Query(rows): Query<Rows>,
 ) -> Result<Markup, PageProblem> {
     let events = app.events(IncidentId(id)).await?;
     let view = View::fold(&events);
     let target = app.target(&view.target)?;
     let seen = view.last;
-    Ok(subject(&app, &visitor, &target, Some((&view, &events)), seen))
+    let told = incident::Told { events: &events, rows: rows.rows.unwrap_or(ROWS).clamp(1, MOST_ROWS) };
+    Ok(subject(&app, &visitor, &target, Some((&view, told)), seen))
 }
 
 /// `GET /incidents/{id}/parts`
@@ -281,10 +294,11 @@ fn subject(
     app: &App,
     visitor: &Visitor,
     target: &TargetView,
-    incident: Option<(&View, &[Event])>,
+    incident: Option<(&View, incident::Told<'_>)>,
     seen: Seq,
 ) -> Markup {
-    let view = incident.map(|(view, _)| view);
+    let (view, told) = incident.unzip();
+    let told = told.unwrap_or(incident::Told { events: &[], rows: ROWS });
     let context = context(app, visitor, target, view, seen);
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
     let running = view.is_some_and(|view| view.running.is_some() || view.turns.running().is_some());
@@ -299,13 +313,7 @@ fn subject(
     let page = Page {
         title: &incident::title(&context, view),
         banner,
-        main: incident::main(
-            &context,
-            (head, act),
-            incident.map_or(&[], |(_, events)| events),
-            open,
-            &engines,
-        ),
+        main: incident::main(&context, (head, act), &told, open, &engines),
         foot: foot::fold(&app.desk.fleet, &target.name, &app.dependencies()),
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
@@ -326,7 +334,7 @@ fn subject_parts(
     let (banner, head, act) = incident::parts(&app.desk.fleet, &context, view);
     html! {
         title { (incident::title(&context, view)) }
-        div #banner data-part { (banner) }
+        section #banner aria-label="Now" data-part { (banner) }
         (head)
         (act)
     }

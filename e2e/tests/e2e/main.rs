@@ -15,6 +15,7 @@ mod commands;
 mod crash;
 mod house;
 mod journey;
+mod keyboard;
 mod together;
 mod walls;
 mod wedges;

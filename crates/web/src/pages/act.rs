@@ -126,13 +126,13 @@ fn advice(context: &Context<'_>, triage: &Triage) -> Markup {
             @match &triage.action {
                 Action::Press(verb) if verb.is_mutating() => {
                     details.dock #dock {
-                        summary.btn.go.wide data-open="Not now" { span { (verb_title(*verb)) " " (name) } }
+                        summary.btn.go.wide { span { (verb_title(*verb)) " " (name) } span.leave { "Not now" } }
                         (confirm::form(context, *verb, &format!("{verb}-now"), false))
                     }
                 }
                 Action::Run(command) => {
                     details.dock #dock {
-                        summary.btn.go.wide data-open="Not now" { span { "Run it on " (name) } }
+                        summary.btn.go.wide { span { "Run it on " (name) } span.leave { "Not now" } }
                         form.stack.confirm #run-now method="post" action=(context.action("run")) {
                             p { "This runs on " (name) ", through the repair door:" }
                             pre.out tabindex="0" { (clean(command)) }

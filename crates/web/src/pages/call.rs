@@ -1,6 +1,6 @@
 //! One call of an agent's tool: folded, with what was called, what came back, how long it took, and what we saw after it.
 
-use super::words::{clean, lamp, moment, size, took};
+use super::words::{clean, lamp, moment, readable, size, took};
 use breakglass_incident::{Actor, ArtifactRef, Call, CallOutcome, Event, EventBody, TurnEvent};
 use breakglass_protocol::Timestamp;
 use maud::{Markup, html};
@@ -31,7 +31,7 @@ pub(crate) fn row(
         }),
         TurnEvent::TurnBriefed { told: None, .. } | TurnEvent::ToolAnswered { .. } => None,
         TurnEvent::AgentSaid { text, .. } => {
-            who("", html! { p.words { b { "Agent says: " } (clean(text)) } })
+            who("", html! { p.words { b { "Agent says: " } (readable(text)) } })
         }
         TurnEvent::ToolCalled { tool, target, shown, .. } => Some(html! {
             li.step #{ "e" (event.seq) } {
@@ -125,7 +125,7 @@ pub(crate) fn answered(event: &Event) -> Markup {
             @if let Some(rule) = rule { ", rule " code { (clean(rule)) } }
             @if let Some(exit) = exit { ", exit " (exit) }
             ", " (took(*millis)) }
-        pre.out tabindex="0" { (clean(text)) }
+        pre.out tabindex="0" { (readable(text)) }
         @if let Some(rest) = rest { p.in { (link(rest, &rest.name)) } }
     }
 }

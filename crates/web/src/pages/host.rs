@@ -1,7 +1,7 @@
 //! One host through its read-only door: probes that take one tap, a request of one's own, and what was answered.
 
 use super::layout::{csrf, reserved};
-use super::words::{clean, moment, took};
+use super::words::{clean, moment, readable, took};
 use crate::identity::Visitor;
 use breakglass_fleet::{Component, Door, Role};
 use breakglass_protocol::{Timestamp, exit};
@@ -86,7 +86,7 @@ fn answer(look: &Taken, now: Timestamp) -> Markup {
                 }
             }
             @if let Some(end) = &look.ended {
-                @if !end.output.is_empty() { pre.out tabindex="0" { (clean(&end.output)) } }
+                @if !end.output.is_empty() { pre.out tabindex="0" { (readable(&end.output)) } }
                 @if let Some(rest) = &end.rest {
                     p.in.small { a href={ "/artifacts/" (rest.sha256) } { "All " (rest.bytes) " bytes" } }
                 }

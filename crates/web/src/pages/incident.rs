@@ -10,6 +10,12 @@ use breakglass_triage::Health;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
+/// What the timeline tells: the newest `rows` of it, so that a long night still loads over a bad line.
+pub(crate) struct Told<'a> {
+    pub(crate) events: &'a [Event],
+    pub(crate) rows: usize,
+}
+
 /// The parts that change as events come in: banner, head and the column for acting.
 pub(crate) fn parts(fleet: &Fleet, context: &Context<'_>, view: Option<&View>) -> (Markup, Markup, Markup) {
     let head = head::head(fleet, context.target, view.is_some_and(recovered), context.now);
@@ -39,7 +45,7 @@ fn banner(context: &Context<'_>, view: Option<&View>) -> Markup {
 pub(crate) fn main(
     context: &Context<'_>,
     parts: (Markup, Markup),
-    events: &[Event],
+    told: &Told<'_>,
     open: bool,
     engines: &[String],
 ) -> Markup {
@@ -50,14 +56,15 @@ pub(crate) fn main(
             (act)
             section.stack aria-labelledby="log" {
                 div.row.apart { h2 #log { "What happened" } a.small.tap href="#say" { "To the newest" } }
-                (timeline(context, events))
+                (timeline(context, told))
                 (say(context, open, engines))
             }
         }
     }
 }
 
-fn timeline(context: &Context<'_>, events: &[Event]) -> Markup {
+fn timeline(context: &Context<'_>, told: &Told<'_>) -> Markup {
+    let events = told.events;
     let ends: BTreeMap<CommandId, _> = events.iter().filter_map(row::end_of).collect();
     let mut turns = Turns::default();
     let mut answers: BTreeMap<CallId, &Event> = BTreeMap::new();
@@ -74,12 +81,15 @@ fn timeline(context: &Context<'_>, events: &[Event]) -> Markup {
         }
         _ => row::row(event, ends.get(&CommandId(event.seq.0)), context.now),
     };
+    let rows: Vec<Markup> = events.iter().filter_map(row_of).collect();
+    let earlier = rows.len().saturating_sub(told.rows);
     html! {
-        ol.log #rows aria-live="polite" aria-relevant="additions" {
-            @for event in events {
-                @if let Some(row) = row_of(event) { (row) }
-            }
+        @if let (Some(id), 1..) = (context.incident, earlier) {
+            p { a.tap href={ "/incidents/" (id) "?rows=" (told.rows.saturating_mul(5)) "#log" } {
+                (earlier) " earlier " @if earlier == 1 { "row" } @else { "rows" } } }
         }
+        // Named as a region of its own, so that a screen reader tells new rows and not the whole list again.
+        ol.log #rows aria-live="polite" aria-relevant="additions" { @for row in rows.iter().skip(earlier) { (row) } }
         // Text as it comes is for the eye; a screen reader is told each message once, when it is whole.
         div #typing.words aria-hidden="true" {}
         @if events.is_empty() {

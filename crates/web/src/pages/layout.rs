@@ -71,6 +71,8 @@ fn head(title: &str, refresh: bool) -> Markup {
             title { (title) }
             link rel="icon" href=(ASSETS.mark.href) type="image/svg+xml";
             link rel="stylesheet" href=(ASSETS.style.href);
+            link rel="manifest" href=(ASSETS.manifest.href);
+            link rel="apple-touch-icon" href=(ASSETS.touch_icon.href);
             script src=(ASSETS.script.href) defer {}
             @if refresh { noscript { meta http-equiv="refresh" content="3"; } }
         }
@@ -79,7 +81,7 @@ fn head(title: &str, refresh: bool) -> Markup {
 
 fn mark() -> Markup {
     html! {
-        a.mark href="/" {
+        a.mark href="/" aria-label="breakglass" {
             svg viewBox="0 0 20 20" aria-hidden="true" { path d="M2 2h9.5L8 10l3 8H2zM14 2h4v16h-4.5L10.5 10z" {} }
             " " span { "breakglass" }
         }
@@ -114,7 +116,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                         @if let Some(link) = frame.link { a href=(link.href) { (link.label) } }
                     }
                 }
-                div #banner data-part { (page.banner) }
+                section #banner aria-label="Now" data-part { (page.banner) }
                 @if let Some(why) = frame.not_keeping {
                     p.banner.lit.down role="status" {
                         span.lamp.down { "The journal does not keep what happens, " (why) "." }
@@ -126,7 +128,7 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                     (page.foot)
                     form.row.small.quiet method="post" action="/logout" {
                         span { "Here as " b { (frame.visitor.name()) } ", by " (frame.visitor.way.as_str())
-                            ", role " (frame.visitor.role) ". Times are UTC. breakglass " (frame.version) "." }
+                            ", role " (frame.visitor.role) ". " span #zone { "Times are UTC." } " breakglass " (frame.version) "." }
                         a.tap href="/sessions" { "Sessions" }
                         (csrf(frame.visitor))
                         @if frame.visitor.way == crate::identity::Way::Password { button.link { "Log out" } }

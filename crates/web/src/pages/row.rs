@@ -2,7 +2,7 @@
 
 use super::call;
 use super::progress::reached;
-use super::words::{clean, lamp, moment, size, took};
+use super::words::{clean, lamp, moment, readable, size, took};
 use breakglass_incident::{Actor, ArtifactRef, CommandEnd, Event, EventBody, Row, RowKind, row as told};
 use breakglass_protocol::{PartOutcome, Timestamp};
 use breakglass_triage::Health;
@@ -64,7 +64,7 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
                         details.fold id={ "s" (event.seq) } {
                             summary { span { "Screen picture" } " " span.quiet.small { "drawn by the guest" } }
                             figure.in { img.screen src={ "/artifacts/" (screen.sha256) } loading="lazy"
-                                alt={ "The screen of the guest at " (row.at.time_of_day()) ", as its hypervisor saw it"}; }
+                                alt={ "The screen of the guest at " (row.at.time_of_day()) " UTC, as its hypervisor saw it"}; }
                         }
                     }
                 }
@@ -83,7 +83,7 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
 }
 
 fn plain(row: &Row) -> Markup {
-    let words = clean(&row.sentences.join(" "));
+    let words = readable(&row.sentences.join(" "));
     let lit = row.health.filter(|health| matches!(health, Health::Down | Health::Degraded)).map(lamp);
     html! {
         @match row.kind {
@@ -91,7 +91,7 @@ fn plain(row: &Row) -> Markup {
             RowKind::Said => p.words { (words) },
             RowKind::Did | RowKind::Note => p { @if let Some(lit) = lit { span class=(lit) {} } (words) },
         }
-        @if !row.detail.is_empty() { pre.out tabindex="0" { (clean(&row.detail.join("\n"))) } }
+        @if !row.detail.is_empty() { pre.out tabindex="0" { (readable(&row.detail.join("\n"))) } }
         @if !row.artifacts.is_empty() { p.row { @for artifact in &row.artifacts { (link(artifact)) } } }
     }
 }
@@ -99,7 +99,7 @@ fn plain(row: &Row) -> Markup {
 fn started(event: &Event, door: &str, command: &str, end: Option<&CommandEnd>) -> Markup {
     html! {
         div.calls {
-            p.in.call { code { (clean(command)) } " " span.quiet.small { "through " (clean(door)) } }
+            p.in.call { code { (readable(command)) } " " span.quiet.small { "through " (clean(door)) } }
             div #{ "c" (event.seq) } {
                 @match end {
                     Some(end) => (ended(end, &format!("o{}", event.seq))),
@@ -113,7 +113,7 @@ fn started(event: &Event, door: &str, command: &str, end: Option<&CommandEnd>) -
 /// How a command ended and what it wrote: goes where its row waits for it.
 pub(crate) fn ended(end: &CommandEnd, id: &str) -> Markup {
     let lines = end.output.lines().count();
-    let output = clean(&end.output);
+    let output = readable(&end.output);
     let state = match end.exit {
         Some(0) => "quiet",
         Some(_) => "lamp work",

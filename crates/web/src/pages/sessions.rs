@@ -76,7 +76,7 @@ fn card(shown: &Shown<'_>, session: &SessionEntry, admin: bool) -> Markup {
         article.card {
             div.in.stack {
                 div.row.apart {
-                    h3 { (session.name) @if own { span.tag { "this one" } } }
+                    h2 { (session.name) @if own { span.tag { "this one" } } }
                     span.quiet.small { "seen " (ticking(session.seen, shown.now)) " ago" }
                 }
                 dl.facts.small {

@@ -35,7 +35,9 @@ pub(crate) fn wave<'a>(rates: impl IntoIterator<Item = &'a WriteRate>, alarming:
     let quiet_line = line(quiet.iter().map(|rate| place(rate)));
     let minutes = last.at.millis_since(first.at).div_ceil(60_000);
     let told = match quiet.first() {
-        Some(rate) => format!("Guest writes over {minutes} minutes: none since {}", rate.at.time_of_day()),
+        Some(rate) => {
+            format!("Guest writes over {minutes} minutes: none since {} UTC", rate.at.time_of_day())
+        }
         None => format!("Guest writes over {minutes} minutes: {:.0} a second at the end", last.per_second),
     };
     Some(html! {

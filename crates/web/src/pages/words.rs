@@ -137,7 +137,7 @@ pub(crate) fn sentence(text: &str) -> String {
 }
 
 /// Text that a machine or a person wrote, without what would act on a reader rather than be read: terminal escapes go,
-/// other control characters and marks that turn the direction of writing become visible.
+/// other control characters, marks that turn the direction of writing and what is there without being seen become visible.
 pub(crate) fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -146,14 +146,36 @@ pub(crate) fn clean(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\n' | '\t' => out.push(c),
             '\r' if rest.peek() == Some(&'\n') => {}
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
-                out.push('\u{fffd}')
-            }
+            '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{61c}'
+            | '\u{feff}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{200b}'
+            | '\u{2060}'
+            | '\u{ad}'
+            | '\u{e0000}'..='\u{e007f}' => out.push('\u{fffd}'),
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+/// More of one text than this is no reading matter: the browser would have to lay it out all the same.
+const READABLE: usize = 64 * 1024;
+
+/// [`clean`], and cut where it is very long; it says so, and where the rest is.
+pub(crate) fn readable(text: &str) -> String {
+    if text.len() <= READABLE {
+        return clean(text);
+    }
+    let start = text.get(..text.floor_char_boundary(READABLE)).unwrap_or_default();
+    let left = size(u64::try_from(text.len() - start.len()).unwrap_or(u64::MAX));
+    format!("{}\n… cut here: {left} more, in the export of this incident", clean(start))
 }
 
 /// Skips what follows an ESC: a control sequence up to its final byte, an operating-system command up to its end, or
@@ -178,10 +200,22 @@ mod tests {
             ("a\r\nb\tc", "a\nb\tc"),
             ("pass\u{202e}drow", "pass\u{fffd}drow"),
             ("nul\0 bell\u{7}", "nul\u{fffd} bell\u{fffd}"),
+            ("a\u{200b}b\u{2028}c\u{ad}d\u{e0041}", "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}"),
             ("<script>", "<script>"),
         ] {
             assert_eq!(clean(text), seen);
         }
+    }
+
+    #[test]
+    fn very_long_text_is_cut_and_says_so() {
+        let text = readable(&"ü".repeat(60_000));
+        assert!(
+            text.len() < READABLE + 100 && text.ends_with("54.4 KB more, in the export of this incident"),
+            "{}",
+            text.len()
+        );
+        assert_eq!(readable("short"), "short");
     }
 
     #[test]

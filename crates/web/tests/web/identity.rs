@@ -1,6 +1,7 @@
 //! Logging in, staying in, being thrown out.
 
-use crate::support::{CLIENT, HEADER, PROXY, Request, Server, Who, hash};
+use crate::support::{CLIENT, HEADER, PROXY, Request, Server, Who};
+use breakglass_e2e::stage::password_hash;
 use breakglass_incident::EventBody;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -77,7 +78,11 @@ async fn a_session_ends_by_logging_out_and_with_its_password_line() {
         "the cookie that was thrown away is worth nothing"
     );
     assert_eq!(server.get("/", &again).await.status, 200, "another session of hers lives");
-    std::fs::write(server.dir.path().join("passwords"), format!("mara:{}\n", hash("another"))).unwrap();
+    std::fs::write(
+        server.dir.path().join("passwords"),
+        format!("mara:{}\n", password_hash("another").unwrap()),
+    )
+    .unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(server.get("/", &again).await.leads_to_login(), "a changed password ends sessions");
     assert_eq!(try_password(&server, "mara", "another").await, 303);
@@ -90,7 +95,7 @@ async fn a_password_file_that_goes_away_or_is_open_to_all_shuts_nobody_out() {
     assert_eq!(try_password(&server, "mara", "correct+horse").await, 303);
     let path = server.dir.path().join("passwords");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, format!("eve:{}\n{text}", hash("evil"))).unwrap();
+    std::fs::write(&path, format!("eve:{}\n{text}", password_hash("evil").unwrap())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(try_password(&server, "eve", "evil").await, 401, "anybody could have written that line");

@@ -92,7 +92,7 @@ async fn the_policy_allows_our_own_files_and_nothing_else() {
     assert!(!policy.contains("unsafe") && !policy.contains("http"));
     assert_eq!(login.header("cache-control"), Some("no-store"));
     let assets: Vec<&str> = login.body.split('"').filter(|text| text.starts_with("/assets/")).collect();
-    assert_eq!(assets.len(), 3, "{assets:?}");
+    assert_eq!(assets.len(), 5, "{assets:?}");
     for asset in assets {
         let answer = server.get(asset, &Who::default()).await;
         assert_eq!(answer.status, 200, "{asset}");

@@ -1,6 +1,7 @@
 //! Looking at sessions and ending them.
 
-use crate::support::{Request, Server, Who, hash, now};
+use crate::support::{Request, Server, Who, now};
+use breakglass_e2e::stage::password_hash;
 use breakglass_fleet::{Role, Roles};
 use breakglass_incident::EventBody;
 use std::time::Duration;
@@ -10,7 +11,11 @@ use tempfile::TempDir;
 async fn on(kept: &TempDir) -> Server {
     let passwords = kept.path().join("passwords");
     if !passwords.exists() {
-        let text = format!("mara:{}\nole:{}\n", hash("correct horse"), hash("battery staple"));
+        let text = format!(
+            "mara:{}\nole:{}\n",
+            password_hash("correct horse").unwrap(),
+            password_hash("battery staple").unwrap()
+        );
         std::fs::write(&passwords, text).unwrap();
     }
     Server::with(|config| {

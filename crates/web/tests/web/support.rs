@@ -1,21 +1,16 @@
 //! A server on a port of its own with a fleet that nobody answers for, and a client that sends exactly what it is told.
 
-use argon2::password_hash::PasswordHasher;
-use argon2::{Algorithm, Argon2, Params, Version};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
-use breakglass_fleet::{Fleet, TrustedHeader};
+use breakglass_e2e::stage;
+pub(crate) use breakglass_e2e::stage::now;
+use breakglass_fleet::TrustedHeader;
 use breakglass_incident::{Actor, EventBody, IncidentId};
-use breakglass_journal::Journal;
-use breakglass_protocol::Timestamp;
 use breakglass_recovery::Desk;
 use breakglass_web::{Extra, ExtraLink, Listening, Visitor, WebConfig, csrf_field, extra_page, serve_on};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -81,18 +76,6 @@ pub(crate) const CLIENT: &str = "x-forwarded-for";
 /// The listed proxy; everything else comes from 127.0.0.1.
 pub(crate) const PROXY: &str = "127.0.0.2";
 
-pub(crate) fn now() -> Timestamp {
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    Timestamp::from_unix_millis(i64::try_from(millis).unwrap())
-}
-
-/// A password hash that costs a test little; the form is the real one.
-pub(crate) fn hash(password: &str) -> String {
-    let params = Params::new(64, 1, 1, None).unwrap();
-    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon.hash_password(password.as_bytes()).unwrap().to_string()
-}
-
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// Where TLS is spoken, if it is.
@@ -110,16 +93,14 @@ impl Server {
 
     pub(crate) async fn with(change: impl FnOnce(&mut WebConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let fleet = Arc::new(Fleet::parse(FLEET, Path::new("fleet.toml")).unwrap());
-        let keyholder = Keyholder::from_socket(&dir.path().join("nobody"));
-        let hosts = HostKeys::open(&dir.path().join("hosts")).unwrap();
-        let doors = Doors::new(Arc::clone(&fleet), keyholder, hosts, Limits::default());
-        let journal = Journal::open(&dir.path().join("journal"), now).unwrap();
-        let desk = Desk::new(fleet, doors, journal, now);
+        let desk = stage::desk(FLEET, dir.path()).unwrap();
         let bcrypt = bcrypt::hash("battery staple", 4).unwrap().replacen("$2b$", "$2y$", 1);
         std::fs::write(
             dir.path().join("passwords"),
-            format!("# who may log in\nmara:{}\nole:{bcrypt}\nbroken\n", hash("correct horse")),
+            format!(
+                "# who may log in\nmara:{}\nole:{bcrypt}\nbroken\n",
+                stage::password_hash("correct horse").unwrap()
+            ),
         )
         .unwrap();
         let digest =

@@ -1,171 +1,19 @@
-//! The pages without a fleet behind them, to look at: a block stall that was found, a cycle under way, a machine that
-//! is back, a board. Nothing that is pressed reaches a machine. `cargo run -p breakglass-web --example preview`, then
-//! log in as `mara` with `preview`, or as `vera`, who may only look.
+//! What has happened on the stage: a block stall that was found, a cycle under way, a machine that is back, a quiet one, and
+//! two that only tests call for: an incident whose output is hostile, and one with very many events.
 
-mod turn;
-
-use argon2::Argon2;
-use argon2::password_hash::PasswordHasher;
-use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
-use breakglass_fleet::{Fleet, Role};
+use super::{ago, now};
+use anyhow::Result;
 use breakglass_incident::{
     Actor, ArtifactRef, CommandId, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
 };
-use breakglass_journal::Journal;
 use breakglass_protocol::{
     BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange,
     Status, Timestamp, Verb, VmName,
 };
-use breakglass_recovery::turn::{Engines, Prompt};
 use breakglass_recovery::{Desk, TargetView, WriteRate};
 use breakglass_triage::{Action, Finding, Health, Triage, Wedge};
-use breakglass_web::{Extra, Listening, WebConfig, serve_on};
-use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-const FLEET: &str = r#"
-[fleet]
-name = "home"
-[[component]]
-name = "pve"
-kind = "hypervisor"
-addresses = ["192.0.2.10"]
-[[component]]
-name = "pve2"
-kind = "hypervisor"
-addresses = ["192.0.2.11"]
-[[component]]
-name = "devvm"
-kind = "vm"
-addresses = ["192.0.2.20"]
-needs = ["pve"]
-[[component]]
-name = "gitvm"
-kind = "vm"
-addresses = ["192.0.2.21"]
-needs = ["pve"]
-[[component]]
-name = "mailvm"
-kind = "vm"
-addresses = ["192.0.2.40"]
-needs = ["pve2"]
-[[component]]
-name = "buildvm"
-kind = "vm"
-addresses = ["192.0.2.41"]
-needs = ["pve2"]
-[[secret]]
-name = "power-key"
-[[secret]]
-name = "git-power-key"
-[[secret]]
-name = "mail-power-key"
-[[secret]]
-name = "build-power-key"
-[[secret]]
-name = "repair-key"
-[[door]]
-name = "devvm-power"
-kind = "power"
-to = "pve"
-controls = "devvm"
-backend = "qm"
-vm = 102
-user = "root"
-key = "power-key"
-[[door]]
-name = "devvm-repair"
-kind = "repair"
-to = "devvm"
-user = "breakglass"
-key = "repair-key"
-[[door]]
-name = "gitvm-power"
-kind = "power"
-to = "pve"
-controls = "gitvm"
-backend = "qm"
-vm = 103
-user = "root"
-key = "git-power-key"
-[[door]]
-name = "gitvm-repair"
-kind = "repair"
-to = "gitvm"
-user = "breakglass"
-key = "repair-key"
-[[door]]
-name = "mailvm-power"
-kind = "power"
-to = "pve2"
-controls = "mailvm"
-backend = "qm"
-vm = 104
-user = "root"
-key = "mail-power-key"
-[[door]]
-name = "buildvm-power"
-kind = "power"
-to = "pve2"
-controls = "buildvm"
-backend = "qm"
-vm = 105
-user = "root"
-key = "build-power-key"
-"#;
-
-fn now() -> Timestamp {
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    Timestamp::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX))
-}
-
-fn ago(seconds: i64) -> Timestamp {
-    Timestamp::from_unix_millis(now().unix_millis() - seconds * 1000)
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::temp_dir().join(format!("breakglass-preview-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
-    let desk = desk(&dir)?;
-    let hash = Argon2::default().hash_password(b"preview")?;
-    std::fs::write(dir.join("passwords"), format!("mara:{hash}\nvera:{hash}\n"))?;
-    let mut config = WebConfig::from_fleet(&desk.fleet);
-    let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(8088);
-    config.listen = vec![([127, 0, 0, 1], port).into()];
-    config.password_file = Some(dir.join("passwords"));
-    config.state_dir.clone_from(&dir);
-    config.roles.people.push(("vera".to_owned(), Role::View));
-    let listening = Listening::bind(&config.listen).await?;
-    for address in &listening.addresses {
-        println!("http://{address}/  mara / preview");
-    }
-    stalled(&desk).await?;
-    working(&desk).await?;
-    recovered(&desk).await?;
-    quiet(&desk);
-    let prompt = Prompt::default();
-    desk.turns.set_engines(Engines { list: vec![Arc::new(turn::Talker)], prompt });
-    turn::turn(&desk, "devvm").await;
-    let stop = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    serve_on(listening, desk, config, Extra::default(), stop).await;
-    std::fs::remove_dir_all(&dir)?;
-    Ok(())
-}
-
-fn desk(dir: &Path) -> Result<Desk, Box<dyn Error>> {
-    let fleet =
-        Arc::new(Fleet::parse(FLEET, Path::new("preview.toml")).map_err(|invalid| invalid.to_string())?);
-    let keyholder = Keyholder::from_socket(&dir.join("no-agent"));
-    let doors =
-        Doors::new(Arc::clone(&fleet), keyholder, HostKeys::open(&dir.join("hosts"))?, Limits::default());
-    let journal = Journal::open(&dir.join("journal"), now)?;
-    Ok(Desk::new(fleet, doors, journal, now))
-}
+use std::time::Duration;
 
 fn view(desk: &Desk, name: &str, health: Health, sentence: &str) -> Option<TargetView> {
     let mut view = desk.board.target(name)?;
@@ -270,11 +118,11 @@ async fn down(desk: &Desk, target: &str, wedge: Wedge) -> IncidentId {
     id
 }
 
-async fn part(desk: &Desk, name: &str, media: &str, bytes: &[u8]) -> Result<ArtifactRef, Box<dyn Error>> {
+async fn part(desk: &Desk, name: &str, media: &str, bytes: &[u8]) -> Result<ArtifactRef> {
     Ok(desk.journal.put_artifact(name, media, bytes.to_vec()).await?)
 }
 
-async fn stalled(desk: &Desk) -> Result<(), Box<dyn Error>> {
+pub(super) async fn stalled(desk: &Desk) -> Result<IncidentId> {
     let id = down(desk, "devvm", Wedge::BlockStall).await;
     let part = ForensicsPart {
         part: "qmp".to_owned(),
@@ -322,7 +170,7 @@ async fn stalled(desk: &Desk) -> Result<(), Box<dyn Error>> {
         view.triage = Some(Arc::new(stall_triage()));
         desk.board.place(view);
     }
-    Ok(())
+    Ok(id)
 }
 
 async fn press(desk: &Desk, id: IncidentId, target: &str, steps: &[(Phase, &str)]) -> (PressId, OperationId) {
@@ -368,7 +216,7 @@ const STEPS: [(Phase, &str); 7] = [
     (Phase::LockChecked, "there was none"),
 ];
 
-async fn working(desk: &Desk) -> Result<(), Box<dyn Error>> {
+pub(super) async fn working(desk: &Desk) -> Result<IncidentId> {
     let id = down(desk, "gitvm", Wedge::BlockStall).await;
     press(desk, id, "gitvm", &STEPS).await;
     if let Some(mut view) =
@@ -378,10 +226,10 @@ async fn working(desk: &Desk) -> Result<(), Box<dyn Error>> {
         view.incident = Some(id);
         desk.board.place(view);
     }
-    Ok(())
+    Ok(id)
 }
 
-async fn recovered(desk: &Desk) -> Result<(), Box<dyn Error>> {
+pub(super) async fn recovered(desk: &Desk) -> Result<IncidentId> {
     let id = down(desk, "mailvm", Wedge::BlockStall).await;
     let (press, operation) = press(desk, id, "mailvm", &STEPS).await;
     let finished = EventBody::VerbFinished {
@@ -407,11 +255,64 @@ async fn recovered(desk: &Desk) -> Result<(), Box<dyn Error>> {
         view.since = Some(ago(31));
         desk.board.place(view);
     }
-    Ok(())
+    Ok(id)
 }
 
-fn quiet(desk: &Desk) {
+pub(super) fn quiet(desk: &Desk) {
     if let Some(view) = view(desk, "buildvm", Health::Good, "answers") {
         desk.board.place(view);
     }
+}
+
+/// A target that has more to tell than this page's authors would like: each line of output attacks a reader in a way of its own.
+pub(super) async fn hostile(desk: &Desk) -> Result<IncidentId> {
+    let (id, _) = desk.journal.open_incident("buildvm", super::HOSTILE_REASON, Actor::Watch).await;
+    attack(desk, id).await;
+    Ok(id)
+}
+
+/// The same rows once more.
+pub(super) async fn attack(desk: &Desk, id: IncidentId) {
+    for text in super::hostile_texts() {
+        let note = EventBody::Note { text: text.clone() };
+        let _ = desk.journal.append(Some(id), mara(), note).await;
+        let started = EventBody::CommandStarted {
+            target: "buildvm".to_owned(),
+            door: "buildvm-repair".to_owned(),
+            command: text.chars().take(4000).collect(),
+        };
+        let kept = desk.journal.append(Some(id), mara(), started).await;
+        let finished = EventBody::CommandFinished {
+            command: CommandId(kept.seq().0),
+            target: "buildvm".to_owned(),
+            exit: Some(1),
+            message: text.chars().take(500).collect(),
+            millis: 3,
+            output: text,
+            rest: None,
+        };
+        let _ = desk.journal.append(Some(id), Actor::Server, finished).await;
+    }
+}
+
+/// An incident with `count` rows: notes, and every tenth a command with some output.
+pub(super) async fn long(desk: &Desk, count: usize) -> Result<IncidentId> {
+    let (id, _) = desk.journal.open_incident("longvm", "a long night", Actor::Watch).await;
+    Ok(grow(desk, id, count).await)
+}
+
+/// `count` more rows of such an incident.
+pub(super) async fn grow(desk: &Desk, id: IncidentId, count: usize) -> IncidentId {
+    let rows = (0..count).map(|n| async move {
+        let text = match n % 3 {
+            0 => format!("Note {n}."),
+            1 => format!(
+                "Note {n}: the log of the disk controller has a new line, and it says what it said before."
+            ),
+            _ => format!("Note {n}: {}", "a longer remark that takes several lines on a phone. ".repeat(5)),
+        };
+        let _ = desk.journal.append(Some(id), mara(), EventBody::Note { text }).await;
+    });
+    futures_util::future::join_all(rows).await;
+    id
 }

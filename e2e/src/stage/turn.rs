@@ -16,7 +16,7 @@ async fn tell(desk: &Desk, id: IncidentId, by: &Actor, body: TurnEvent) -> u64 {
 }
 
 /// Tells it.
-pub(crate) async fn turn(desk: &Desk, target: &str) {
+pub(super) async fn turn(desk: &Desk, target: &str) {
     let Some(id) = desk.board.target(target).and_then(|view| view.incident) else { return };
     let mara = Actor::Human("mara".to_owned());
     let started = TurnEvent::TurnStarted {
@@ -110,7 +110,7 @@ pub(crate) async fn turn(desk: &Desk, target: &str) {
 }
 
 /// A stand-in for a model: it speaks slowly, makes one call that no door answers, and ends.
-pub(crate) struct Talker;
+pub(super) struct Talker;
 
 const WORDS: &str = "I look at the machine from outside first, since nothing inside answers. The counters of its disk stand \
                      still while QEMU answers, so a softer step than a fresh process is not likely to help. ";
