@@ -223,7 +223,13 @@ fn a_restart_withdraws_the_question_and_tells_an_end_that_nobody_saw() {
         assert_eq!((&call.approval, call.outcome), (&Approval::Expired, Some(CallOutcome::Refused)));
         assert!(view.turns.waiting().is_empty());
         assert!(site.inside_calls().iter().all(|line| !line.contains("late")));
-        // A second start has nothing left to tell.
+    });
+    drop(desk);
+    second.shutdown_timeout(Duration::from_secs(2));
+    // A second start has nothing left to tell.
+    let third = runtime();
+    let desk = site.desk_in(&third);
+    third.block_on(async {
         let before = all(&desk).await.len();
         resume(&desk, "test").await;
         assert_eq!(all(&desk).await.len(), before + 1);

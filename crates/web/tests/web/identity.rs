@@ -212,6 +212,6 @@ async fn logging_in_works_without_the_journal_and_without_a_state_directory() {
     assert!(server.desk.journal.close(Duration::from_secs(5)).await);
     let mara = server.log_in("mara", "correct horse").await;
     let page = server.get("/", &mara).await;
-    assert!(page.body.contains("The journal cannot keep what happens"), "{}", page.body);
+    assert!(page.body.contains("The journal does not keep what happens"), "{}", page.body);
     assert!(page.body.contains("work all the same"));
 }
