@@ -4,7 +4,7 @@ use crate::encode::Entry;
 use crate::head_file::{self, HeadFile, Remembered};
 use crate::lock::{Lock, LockFailure};
 use crate::reading::open_to_read;
-use crate::{aside, intake};
+use crate::{OpenError, aside, intake};
 use breakglass_chain::{GENESIS, Hash, Tip};
 use breakglass_protocol::Timestamp;
 use rusqlite::config::DbConfig;
@@ -40,102 +40,6 @@ CREATE INDEX events_that_frame ON events (kind, seq)
   WHERE kind IN ('incident-opened', 'incident-closed', 'server-started', 'server-stopped');
 ";
 
-/// Why a journal could not be opened. Each says what to do; in each case the server can go on with
-/// [`crate::Journal::open_degraded`], which keeps events in memory only.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or a file in it cannot be used.
-    #[error("the journal directory {path} cannot be used; check that it exists, is writable and not full", path = .path.display())]
-    Directory {
-        /// Which path.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Another process has it open for writing.
-    #[error("another breakglass (process {holder}) is writing the journal in {path}; stop that one, or use it", path = .path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-        /// What that process wrote of itself.
-        holder: String,
-    },
-    /// The database was written by a newer version.
-    #[error("the journal {path} has schema {found} and this version knows {known}; it was not touched; run the newer breakglass", path = .path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// The newest schema known here.
-        known: i64,
-    },
-    /// The file is a database of something else.
-    #[error("{path} is a database, but no journal of breakglass; it was not touched; give the journal another directory", path = .path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is no database, or a damaged one.
-    #[error("the journal {path} is damaged; it was not touched; move it aside (it may be salvaged) and start again", path = .path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What the database engine said.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// The file was emptied or taken away since the server wrote it last.
-    #[error("the journal {path} was damaged while no server ran: {why}; it was not touched", path = .path.display())]
-    Emptied {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, in a sentence fragment.
-        why: String,
-    },
-    /// The database engine could not open it.
-    #[error("the journal {path} cannot be opened; check its permissions and the free space", path = .path.display())]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// What the database engine said.
-        #[source]
-        source: rusqlite::Error,
-    },
-}
-
-impl OpenError {
-    /// With its causes, in one sentence fragment.
-    #[must_use]
-    pub fn told(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
-    }
-
-    /// What is wrong with the database itself, where that is why, in a sentence fragment.
-    fn damage(&self) -> Option<String> {
-        match self {
-            Self::Corrupt { source, .. } => Some(source.to_string()),
-            Self::Emptied { why, .. } => Some(why.clone()),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
-        let path = path.to_owned();
-        match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, source },
-            _ => Self::Database { path, source },
-        }
-    }
-}
-
 /// Why a batch was not written. Nothing of it is in the database, as far as is known; it is tried again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
@@ -143,10 +47,18 @@ pub(crate) enum WriteError {
     Sqlite(rusqlite::Error),
     #[error("the database file was moved or replaced while the server ran")]
     Replaced,
+    #[error("{}", .0.told())]
+    Adrift(OpenError),
     #[error("the database is damaged: {0}")]
     Damaged(rusqlite::Error),
     #[error("somebody else wrote into the journal: it stands at {found}, {ours} was expected")]
     Overtaken { found: Tip, ours: Tip },
+}
+
+impl WriteError {
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly))
+    }
 }
 
 impl From<rusqlite::Error> for WriteError {
@@ -185,6 +97,8 @@ pub(crate) struct Store {
     file: (u64, u64),
     tip: Tip,
     head: HeadFile,
+    /// Whether the connection was given up and another could not be opened yet.
+    adrift: bool,
     _lock: Lock,
 }
 
@@ -219,7 +133,7 @@ impl Store {
         standing.aside = standing.aside.or(set_aside);
         let file = identity(&path).map_err(disk)?;
         let head = HeadFile::open(dir);
-        Ok((Self { connection, path, file, tip: standing.tip, head, _lock: lock }, standing))
+        Ok((Self { connection, path, file, tip: standing.tip, head, adrift: false, _lock: lock }, standing))
     }
 
     /// Sets the database aside, which has turned out to be damaged while it was written, and begins another. The lock stays.
@@ -229,6 +143,7 @@ impl Store {
     pub(crate) fn begin_anew(&mut self, at: Timestamp, why: &str) -> Result<Standing, OpenError> {
         let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         let disk = |source| OpenError::Directory { path: self.path.clone(), source };
+        self.adrift = true;
         // Closed first, and without touching the log: by its name it would be that of the new database.
         leave_log(&self.connection, true).map_err(|source| OpenError::from_sqlite(&self.path, source))?;
         self.connection =
@@ -239,11 +154,30 @@ impl Store {
         self.file = identity(&self.path).map_err(disk)?;
         self.connection = connection;
         self.tip = standing.tip;
+        self.adrift = false;
         Ok(standing)
+    }
+
+    /// Opens the database again: a connection that was made while others of this process could only read stays unable to
+    /// write, because the engine shares what it maps between them.
+    ///
+    /// # Errors
+    /// Where it cannot be opened; then writing goes on failing, and this is tried again.
+    pub(crate) fn reconnect(&mut self) -> Result<(), OpenError> {
+        self.adrift = true;
+        self.connection =
+            Connection::open_in_memory().map_err(|source| OpenError::from_sqlite(&self.path, source))?;
+        let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        self.connection = open_file(&dir, &self.path, Damaged::Refuse, None)?.0;
+        self.adrift = false;
+        Ok(())
     }
 
     /// Writes all entries in one transaction and syncs it. On an error the database is as it was.
     pub(crate) fn write(&mut self, batch: &[Arc<Entry>]) -> Result<Tip, WriteError> {
+        if self.adrift {
+            self.reconnect().map_err(WriteError::Adrift)?;
+        }
         if identity(&self.path).ok() != Some(self.file) {
             return Err(WriteError::Replaced);
         }

@@ -31,6 +31,8 @@ pub(crate) enum First {
 pub(crate) fn open_and_run(shared: &Shared, dir: &Path, tell: &SyncSender<First>) {
     let mut said = String::new();
     let store = loop {
+        // A reader that was opened while nothing could be written would keep the writer from writing, too.
+        shared.readers.forget();
         let opened = opening::make(dir).and_then(|()| Store::open(dir, Damaged::SetAside((shared.clock)())));
         match opened {
             Ok((store, standing)) => {
@@ -97,6 +99,12 @@ pub(crate) fn run(shared: &Shared, mut store: Store) {
                 tracing::error!(%error, events = batch.len(), "the journal cannot be written; holding events in memory");
                 shared.give_up(&error.to_string());
                 damaged = if matches!(error, WriteError::Damaged(_)) { damaged + 1 } else { 0 };
+                if error.is_read_only() {
+                    shared.readers.forget();
+                    if let Err(error) = store.reconnect() {
+                        tracing::warn!(why = error.told(), "the journal cannot be opened again");
+                    }
+                }
                 if damaged >= BELIEVED {
                     begin_anew(shared, &mut store, &error);
                 }
