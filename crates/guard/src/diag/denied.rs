@@ -64,6 +64,13 @@ pub(crate) fn holds_denied(policy: &DiagPolicy, path: &[u8]) -> bool {
     })
 }
 
+/// Whether this lies in an object of Nix's store that is no unit's, which is not shown by its path there.
+pub(crate) fn no_unit_of_store(policy: &DiagPolicy, path: &[u8]) -> bool {
+    let Some(parts) = components(path) else { return true };
+    let [b"nix", b"store", object, ..] = parts.as_slice() else { return false };
+    !object.windows(6).any(|part| part == b"-unit-") && !opened(policy, path)
+}
+
 /// Whether a pattern of a host's configuration can be one: it names something, and does not climb.
 pub(crate) fn pattern_is_sound(pattern: &str) -> bool {
     !pattern.trim_matches(['/', '*']).is_empty() && !pattern.split('/').any(|part| part == "..")

@@ -77,6 +77,37 @@ fn what_a_link_leads_to_is_refused_and_recorded_as_that() {
 }
 
 #[test]
+fn a_unit_of_the_store_is_found_by_its_name_and_nothing_else_is() {
+    let Some(door) = Door::new() else { return };
+    let store = |path: &str, text: &str| door.stage.write(&format!("/nix/store/{path}"), text.as_bytes());
+    store("aaaa-unit-n8n.service/n8n.service", "first\n");
+    store("bbbb-unit-n8n.service/n8n.service", "second\n");
+    store("cccc-unit-n8n.service/other", "third\n");
+    store("dddd-settings/n8n.service", "BGCANARY");
+    store("eeee-plain", "BGCANARY");
+    let answer = door.ask("cat /nix/store/*-unit-n8n.service/n8n.service");
+    assert_eq!((answer.code, answer.stdout.as_str()), (0, "first\nsecond\n"), "{}", answer.stderr);
+    // What is opened is judged, not what was typed.
+    std::os::unix::fs::symlink("/etc/shadow", door.stage.at("/nix/store/cccc-unit-n8n.service/link"))
+        .unwrap();
+    door.stage.write("/etc/shadow", b"BGCANARY");
+    let refused = [
+        "cat /nix/store/*-unit-n8n.service/link",
+        "cat /nix/store/*[-unit-]*/n8n.service",
+        "cat /nix/store/*-plain",
+        "cat /nix/store/*-unit-n8n.service/*/x",
+    ];
+    for request in refused {
+        let answer = door.ask(request);
+        assert!(answer.code != 0 && !answer.stdout.contains("BGCANARY"), "{request}: {}", answer.stdout);
+        assert!(answer.stderr.contains("refused ("), "{request}: {}", answer.stderr);
+    }
+    let missing = door.ask("cat /nix/store/*-unit-none.service/n8n.service");
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("No such file"), "{}", missing.stderr);
+}
+
+#[test]
 fn a_look_that_no_record_takes_is_refused_and_a_lost_file_alone_is_not() {
     let Some(door) = Door::new() else { return };
     // The file alone: the ring keeps the line, and it comes back.

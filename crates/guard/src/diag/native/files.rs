@@ -3,10 +3,12 @@
 use super::ends::Extent;
 use super::glob;
 use super::sink::{Filter, Flow, Sink};
+use crate::diag::denied::no_unit_of_store;
 use crate::diag::places::{Last, Opened, Places, Trouble};
 use crate::diag::plan::{Operand, Parsed};
 use crate::sorted::sort;
 use breakglass_redact::{Shape, Stream};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
@@ -116,11 +118,13 @@ impl<'run> Run<'run> {
         // Only the store of Nix, whose names nobody can type, has patterns before the last component.
         let store = b"/nix/store/";
         let mut heads = vec![head.to_vec()];
+        let mut above = false;
         if let Some(below) = head.strip_prefix(store)
             && let Some((first, rest)) =
                 below.iter().position(|byte| *byte == b'/').map(|at| below.split_at(at))
             && glob::is_pattern(first)
         {
+            above = true;
             heads = self.matching(store, first);
             heads.iter_mut().for_each(|head| head.extend_from_slice(rest));
         }
@@ -132,12 +136,29 @@ impl<'run> Run<'run> {
                 found.push([head.as_slice(), name].concat());
             }
         }
-        if found.is_empty() {
+        // A pattern says little about what it matches (`*[-unit-]*` is anything), so each match is judged as if typed.
+        let all = found.len();
+        found.retain(|path| !no_unit_of_store(self.places.policy, path));
+        if found.len() < all {
+            let refused = Trouble::Denied("of the store only units are shown");
+            self.trouble(&shown(text), refused, REFUSED);
+        } else if found.is_empty() {
             found.push(text.to_vec());
         }
         if found.len() > MOST_MATCHES {
             found.truncate(MOST_MATCHES);
             self.complain(&format!("only the first {MOST_MATCHES} matches are read"), 1);
+        }
+        if above && found.len() > 1 {
+            // Of several objects those count that have such a file, as a shell has it.
+            let missing = |path: &[u8]| {
+                let opened = self.places.open(path, Last::Followed);
+                matches!(opened, Err(Trouble::Failed(Errno::NOENT | Errno::NOTDIR)))
+            };
+            let there: Vec<_> = found.iter().filter(|path| !missing(path)).cloned().collect();
+            if !there.is_empty() {
+                found = there;
+            }
         }
         paths.extend(found);
     }

@@ -1,7 +1,7 @@
 //! Paths as typed: absolute, not climbing, not denied, and with globs only where the reader matches them itself.
 
 use super::{Bad, Checked};
-use crate::diag::denied::{denied, opened, pseudo_allowed};
+use crate::diag::denied::{denied, no_unit_of_store, opened, pseudo_allowed};
 use crate::diag::policy::DiagPolicy;
 use breakglass_protocol::Rule;
 use breakglass_protocol::words::Word;
@@ -28,14 +28,12 @@ pub(super) fn check(name: &str, word: &Word, policy: &DiagPolicy) -> Result<Chec
     }
     let glob = globs(name, word)?;
     // Of a glob what stands before it is judged here, and each match by the reader.
-    let fixed = if glob { text.rsplit_once('/').map_or("/", |(above, _)| above) } else { text };
+    let matched_last = word.globs.iter().any(|at| text.rfind('/').is_some_and(|slash| *at > slash));
+    let fixed = if matched_last { text.rsplit_once('/').map_or("/", |(above, _)| above) } else { text };
     if let Some(why) = denied(policy, fixed.as_bytes()) {
         return Err(refused(why, "nobody reads it through this door"));
     }
-    if let Some(object) = fixed.strip_prefix(STORE)
-        && !object.split('/').next().unwrap_or_default().contains("-unit-")
-        && !opened(policy, fixed.as_bytes())
-    {
+    if no_unit_of_store(policy, fixed.as_bytes()) {
         return Err(refused(
             "of the store only units are shown",
             "below /nix/store/*-unit-*, or by its path in /etc",
@@ -71,7 +69,8 @@ fn walked(text: &str, policy: &DiagPolicy) -> Result<Checked, Bad> {
     Ok(Checked { text: text.to_owned(), glob: false, note: None })
 }
 
-/// Whether the last component is a glob.
+/// Whether the reader has something to match: in the last component, or in the name of an object of Nix's store, which
+/// nobody can type.
 fn globs(name: &str, word: &Word) -> Result<bool, Bad> {
     let Some(first) = word.globs.first() else { return Ok(false) };
     if name == "path" {
@@ -80,9 +79,12 @@ fn globs(name: &str, word: &Word) -> Result<bool, Bad> {
     let last = word.text.rfind('/').map_or(0, |at| at + 1);
     if *first < last {
         let in_store = word.text.starts_with(STORE)
-            && word.text.get(STORE.len()..*first).is_some_and(|it| !it.contains('/'));
-        if in_store && word.globs.iter().all(|at| *at < last) {
-            return Ok(false);
+            && word
+                .globs
+                .iter()
+                .all(|at| word.text.get(STORE.len()..*at).is_some_and(|it| !it.contains('/')));
+        if in_store && !word.has_quoted_glob() {
+            return Ok(true);
         }
         return Err(Bad::hinting(
             "has a glob above its last component",
