@@ -120,3 +120,30 @@ fn what_only_looks_like_a_wedge_is_left_alone() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// An hour of watching at the default of 5 s is 720 looks; here they come four a second.
+#[test]
+#[ignore = "watches for minutes: runs in `cargo xtask test --full`"]
+fn an_idle_vm_stays_green_for_an_hour_of_looks() {
+    let mut options = brisk();
+    options.vms = vec![VmOptions { idle: true, ..VmOptions::default() }];
+    let lab = lab(&options).unwrap();
+    let machines = lab.fleet_toml().unwrap().replace("interval = \"1 s\"", "interval = \"250 ms\"");
+    assert!(machines.contains("250 ms"), "{machines}");
+    let (folder, state) = (lab.directory().join("server"), lab.directory().join("state"));
+    let server = server::Server::start(&folder, &state, &machines).unwrap();
+    let night = Night { server, lab };
+    settle(&night);
+    let began = Instant::now();
+    let mut looks = std::collections::BTreeSet::new();
+    while began.elapsed() < Duration::from_secs(180) {
+        let target = night.server.read("/api/v1/targets/devvm").unwrap().json().unwrap();
+        assert_eq!(target["health"], "good", "after {:?}: {target:#}", began.elapsed());
+        looks.insert(target["status"]["at"].to_string());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("{} looks were seen", looks.len());
+    assert!(looks.len() > 100, "the watch did not look often: {}", looks.len());
+    let incidents = night.server.read("/api/v1/incidents").unwrap().json().unwrap();
+    assert_eq!(incidents["incidents"], serde_json::json!([]), "{incidents}");
+}
