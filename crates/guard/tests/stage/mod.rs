@@ -1,6 +1,7 @@
 //! A whole root file system that a test may fill with secrets: the host's own, under an overlay in a mount namespace of
-//! its own (and a network namespace), so that `/etc/shadow` can be anything and the host never sees it. It is gone when the
-//! test is, however that ends.
+//! its own (and a network namespace), so that `/etc/shadow` can be anything and the host never sees it. What the host's users
+//! keep (logs, homes, served files) is not on it: a test that searches there finds what it put there. It is gone when the test is,
+//! however that ends.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -16,6 +17,7 @@ pub(crate) struct Stage {
 /// Ends when the test lets go of its input. `$1` is the scratch directory.
 const BUILD: &str = "set -e; mount -t tmpfs none $1; cd $1; mkdir upper work root; \
      mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; \
+     for d in var/log srv home; do rm -rf root/$d; mkdir root/$d; done; \
      for d in proc sys dev; do mount --rbind /$d root/$d; done; \
      for d in run tmp var/tmp; do mount -t tmpfs -o mode=1777 none root/$d; done; chmod 755 root/run; \
      ip link set lo up || true; cd root; echo ready; exec chroot . /bin/cat";
