@@ -5,6 +5,7 @@
 
 mod events;
 mod guard;
+mod looks;
 mod measure;
 mod server;
 mod ssh;
