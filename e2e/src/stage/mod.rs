@@ -187,6 +187,16 @@ impl Stage {
         Ok(())
     }
 
+    /// A frame that is shown while it comes and is no event.
+    ///
+    /// # Errors
+    /// When the stage is down.
+    pub fn live(&self, incident: IncidentId, frame: &serde_json::Value) -> Result<()> {
+        let _inside = self.runtime()?.enter();
+        self.desk.journal.live(Some(incident), frame.to_string().into());
+        Ok(())
+    }
+
     /// One event.
     ///
     /// # Errors
