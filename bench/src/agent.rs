@@ -107,12 +107,12 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
         );
     }
     let beside = format!(
-        "with the CLI it starts: {:.0} MiB; the CLI with all its tools alone: {:.0} MiB",
+        "with all that it starts: {:.0} MiB; the CLI with all its tools alone: {:.0} MiB",
         api.tree, theirs.tree
     );
     table.at_most("server: resident while a turn with `api` runs", api.server, "MiB", &beside, 40.0);
     let beside = format!(
-        "with the CLI it starts: {:.0} MiB; the CLI with all its tools alone: {:.0} MiB",
+        "with all that it starts: {:.0} MiB; the CLI with all its tools alone: {:.0} MiB",
         claude.tree, theirs.tree
     );
     table.at_most("server: resident while a turn with `claude` runs", claude.server, "MiB", &beside, 40.0);

@@ -90,7 +90,7 @@ fn stopped(slot: &Slot) -> End {
     let by = slot.halt.by().unwrap_or(Actor::Server);
     End::new(
         TurnOutcome::Stopped,
-        "A command that it was running is told to stop, and a verb goes on to its own end; how each ended is told here.",
+        "A command that was running is told to stop, a verb goes on to its own end; how it ended is told here.",
         by,
     )
 }
