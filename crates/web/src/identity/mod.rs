@@ -13,6 +13,7 @@ mod refusals;
 mod register;
 mod revoke;
 mod sessions;
+pub(crate) mod single;
 mod throttle;
 mod tokens;
 mod visitor;
@@ -41,6 +42,7 @@ use passwords::Passwords;
 use refusals::Refusals;
 use register::Register;
 use sessions::{Claim, Sessions};
+use single::Single;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +117,7 @@ impl Identity {
 
     /// Hears what the command line ends and keeps the register, until `stop`.
     pub(crate) async fn follow(&self, clock: impl Fn() -> Timestamp, stop: CancellationToken) {
+        let keeping = Single::default();
         for round in 1_u32.. {
             let ending = tokio::select! {
                 () = stop.cancelled() => true,
@@ -122,8 +125,9 @@ impl Identity {
             };
             if ending || round % KEEP_EVERY == 0 {
                 let register = Arc::clone(&self.register);
-                let keeping = tokio::task::spawn_blocking(move || register.keep());
-                let _ = tokio::time::timeout(DISK_DEADLINE, keeping).await;
+                if let Some(kept) = keeping.start(move || register.keep()) {
+                    let _ = tokio::time::timeout(DISK_DEADLINE, kept).await;
+                }
             }
             if ending {
                 return;
