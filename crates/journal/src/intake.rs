@@ -231,7 +231,12 @@ fn permitted(line: &Line) -> Result<(), SpoolIntake> {
     match &line.event.actor {
         Actor::Cli(_) | Actor::Guard(_) | Actor::Watch | Actor::Server => {}
         // One that called a tool while no server ran, through the command line.
-        Actor::Outside(_) if is_outside_call(&line.event.body) => {}
+        Actor::Outside(_)
+            if is_outside_call(&line.event.body)
+                || matches!(
+                    &line.event.body,
+                    EventBody::CommandStarted { .. } | EventBody::CommandFinished { .. }
+                ) => {}
         other => return refuse(format!("names `{other}`, for whom no command line speaks")),
     }
     match &line.event.body {
