@@ -29,7 +29,7 @@ pub use visitor::{Visitor, Way};
 
 use crate::config::WebConfig;
 use crate::server::Peer;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_fleet::{Role, Roles};
@@ -170,6 +170,15 @@ impl Identity {
         let csrf = self.sessions.csrf(&format!("header:{name}"));
         let role = self.roles.of_person(&name, &groups);
         Some(Visitor { actor: Actor::Human(name), way: Way::Header, role, csrf, session: None })
+    }
+
+    /// What of these headers says who somebody is, in memory of its own: the rest of a request is not kept for it.
+    pub(crate) fn kept_of(&self, headers: &HeaderMap) -> HeaderMap {
+        let named = [header::AUTHORIZATION, header::COOKIE, header::USER_AGENT];
+        let counts = |name: &HeaderName| named.contains(name) || self.proxy.is_some();
+        let copied = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
+        let kept = headers.iter().filter(|(name, _)| counts(name));
+        kept.filter_map(|(name, value)| Some((name.clone(), copied(value)?))).collect()
     }
 
     /// Who is at the far end of a proxy, where it is listed and says so.
