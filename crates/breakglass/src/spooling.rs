@@ -4,6 +4,7 @@
 //! into the spool, whose numbers are its own. A child writes it: a thread that hangs with a disk would keep this process from
 //! ending, and whoever waits for it (ADR-0019). A spool that cannot be written holds up nothing: it is said once.
 
+use crate::disk_probe;
 use crate::edge::now;
 use breakglass_incident::{Event, EventBody, IncidentId, PressId, Seq, TurnEvent};
 use breakglass_journal::{Journal, Spool};
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::process::{ChildStdin, ChildStdout, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
@@ -78,12 +79,13 @@ impl Spooling {
 fn writer(dir: Option<&Path>) -> (Option<SyncSender<Arc<Event>>>, oneshot::Receiver<()>) {
     let (tell, written) = oneshot::channel();
     let Some(dir) = dir else { return (None, written) };
-    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "breakglass".into()));
-    // It is in a group of its own, so that an interrupt at the keyboard does not end it, and holds nothing that is waited for.
-    command.arg(WORD).arg(dir).current_dir("/").process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let started = command.spawn().map(|mut child| (child.stdin.take(), child.stdout.take()));
-    let (Ok((Some(stdin), Some(stdout))), (to, from)) = (started, sync_channel(ROOM)) else {
+    let started = disk_probe::child(WORD, dir).and_then(|mut command| {
+        // In a group of its own, so that an interrupt at the keyboard does not end it.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        Some((child.stdin.take()?, child.stdout.take()?))
+    });
+    let (Some((stdin, stdout)), (to, from)) = (started, sync_channel(ROOM)) else {
         eprintln!(
             "breakglass: what writes the spool cannot be started; what you do now is recorded only by the guards"
         );
