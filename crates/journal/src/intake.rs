@@ -238,6 +238,7 @@ fn permitted(line: &Line) -> Result<(), SpoolIntake> {
         | EventBody::LoginRefused { .. }
         | EventBody::Gap { .. }
         | EventBody::SpoolSetAside { .. }
+        | EventBody::Notified { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_)) => {
