@@ -12,8 +12,12 @@ mod chain;
 mod disks;
 mod doors;
 mod flood;
+#[path = "../../../notify/tests/notify/hook.rs"]
+#[expect(dead_code, reason = "it misbehaves in more ways than are asked of it here")]
+mod hook;
 mod mcp;
 mod mcp_config;
+mod notify;
 #[path = "../../../agents/tests/agents/scripted_model.rs"]
 #[expect(dead_code, reason = "it misbehaves in more ways than are asked of it here")]
 mod scripted_model;
