@@ -248,6 +248,7 @@ fn permitted(line: &Line) -> Result<(), SpoolIntake> {
         | EventBody::SessionsEnded { .. }
         | EventBody::Gap { .. }
         | EventBody::SpoolSetAside { .. }
+        | EventBody::Notified { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_)) => {

@@ -95,7 +95,7 @@ fn ask(site: &Site, token: &str, method: &str, path: &str) -> (String, Duration)
     (answer.split_once("\r\n\r\n").unwrap().1.to_owned(), began.elapsed())
 }
 
-fn get(site: &Site, token: &str, path: &str) -> String {
+pub(crate) fn get(site: &Site, token: &str, path: &str) -> String {
     ask(site, token, "GET", path).0
 }
 

@@ -151,7 +151,7 @@ async fn nothing_of_a_spool_is_believed_that_was_changed_or_says_what_a_server_s
     assert!(aside.exists() && !spool.path().exists());
     close(journal).await;
 
-    let cases: [(&str, Actor, EventBody); 7] = [
+    let cases: [(&str, Actor, EventBody); 8] = [
         (
             "a gap",
             alice(),
@@ -161,6 +161,18 @@ async fn nothing_of_a_spool_is_believed_that_was_changed_or_says_what_a_server_s
             "an erasure",
             alice(),
             EventBody::Erased { which: Seq(1), was: "note".to_owned(), why: "x".to_owned() },
+        ),
+        (
+            "a notice",
+            Actor::Server,
+            EventBody::Notified {
+                of: Seq(1),
+                key: "x".to_owned(),
+                receiver: "oncall".to_owned(),
+                how: breakglass_incident::Delivery::Sent,
+                tries: 1,
+                sentence: "nobody has to look".to_owned(),
+            },
         ),
         ("a good-bye", Actor::Server, EventBody::ServerStopped {}),
         ("an end of sessions", alice(), EventBody::SessionsEnded { name: "mara".to_owned(), session: None }),

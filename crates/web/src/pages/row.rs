@@ -32,6 +32,14 @@ pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Op
             }
         });
     }
+    if matches!(event.body, EventBody::Notified { .. }) {
+        return Some(html! {
+            li.step #{ "e" (event.seq) } {
+                (moment(row.at, now))
+                p.small { @if row.health.is_some() { span.lamp.work {} } (clean(&row.sentences.join(" "))) }
+            }
+        });
+    }
     Some(html! {
         li #{ "e" (event.seq) } {
             (moment(row.at, now))
