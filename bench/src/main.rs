@@ -15,6 +15,7 @@ mod measure;
 )]
 mod scripted_model;
 mod server;
+mod soak;
 mod ssh;
 mod table;
 
@@ -39,6 +40,9 @@ fn main() -> Result<()> {
     }
     if wanted("agent") {
         agent::rows(&mut table)?;
+    }
+    if only.iter().any(|word| word == "soak") {
+        soak::rows(&mut table)?;
     }
     table.print();
     Ok(())

@@ -101,6 +101,15 @@ impl Sshd {
     }
 }
 
+/// Ends a process and all that it started, the youngest first: the sessions of an sshd outlive it otherwise.
+fn end_with_children(pid: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children.split_whitespace() {
+        end_with_children(child.parse().unwrap());
+    }
+    let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
 impl Drop for Sshd {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -121,13 +130,18 @@ fn make_key(path: &Path) {
 pub(crate) struct Site {
     pub(crate) web: u16,
     dir: TempDir,
-    _pve: Sshd,
-    _devvm: Sshd,
+    pve: Sshd,
+    devvm: Sshd,
 }
 
 impl Site {
     pub(crate) fn new() -> Self {
         Self::with("", "")
+    }
+
+    /// With these lines more.
+    pub(crate) fn with_lines(lines: &str) -> Self {
+        Self::with("", lines)
     }
 
     /// With a diag door, a token file whose one token is an agent's, and these lines more.
@@ -232,7 +246,7 @@ interval = "1 s"
             devvm = devvm.port,
         );
         std::fs::write(at("fleet.toml"), text).unwrap();
-        Self { web, dir, _pve: pve, _devvm: devvm }
+        Self { web, dir, pve, devvm }
     }
 
     /// Lets a program in, and gives its token. Its file is not in the state directory.
@@ -244,6 +258,12 @@ interval = "1 s"
         let named = format!("[web]\ntoken_file = \"{}\"\n", file.display());
         std::fs::write(self.fleet(), text.replace("[web]\n", &named)).unwrap();
         made.err.lines().last().unwrap().to_owned()
+    }
+
+    /// The hypervisor is gone, and with it what runs on it.
+    pub(crate) fn hypervisor_dies(&self) {
+        end_with_children(self.pve.child.id());
+        end_with_children(self.devvm.child.id());
     }
 
     pub(crate) fn fleet(&self) -> PathBuf {
