@@ -7,6 +7,7 @@ mod events;
 mod guard;
 mod measure;
 mod server;
+mod soak;
 mod ssh;
 mod table;
 
@@ -28,6 +29,9 @@ fn main() -> Result<()> {
     }
     if wanted("events") {
         events::rows(&mut table)?;
+    }
+    if only.iter().any(|word| word == "soak") {
+        soak::rows(&mut table)?;
     }
     table.print();
     Ok(())

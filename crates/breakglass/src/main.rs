@@ -44,5 +44,6 @@ fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),
         Command::DiskProbe { dir } => return disk_probe::run(&dir),
+        Command::SpoolWriter { dir } => return spooling::run(&dir),
     })
 }

@@ -89,6 +89,10 @@ fn stall_triage() -> Triage {
             finding("SSH", "banner, no log-in in 10 s", Health::Degraded),
             finding("Lock", "none", Health::Good),
         ],
+        changed: vec![
+            finding("Packages", "upgraded qemu-guest-agent from 10.0.3 to 10.0.6 41 min ago", Health::Good),
+            finding("Log-ins", "mara from 192.0.2.7 38 min ago", Health::Good),
+        ],
         action: Action::Press(Verb::Cycle),
         because: "A fresh QEMU process opens the disk anew.".to_owned(),
         wrong_if: "a backup or migration of VM 102 still runs. None was seen: no lock, no job.".to_owned(),

@@ -62,4 +62,9 @@ pub(crate) enum Command {
         /// Which directory
         dir: std::path::PathBuf,
     },
+    #[command(name = crate::spooling::WORD, hide = true)]
+    SpoolWriter {
+        /// The spool's directory
+        dir: std::path::PathBuf,
+    },
 }

@@ -91,6 +91,9 @@ pub(crate) fn told(triage: &Triage) -> String {
     for finding in &triage.findings {
         let _ = writeln!(text, "- {}: {} ({:?})", finding.label, finding.seen, finding.health);
     }
+    for change in &triage.changed {
+        let _ = writeln!(text, "- changed in the last two hours, {}: {}", change.label, change.seen);
+    }
     text
 }
 

@@ -1,5 +1,6 @@
 //! One row of the timeline. What was observed has a solid edge; what somebody said has a dashed one.
 
+use super::act::changed;
 use super::call;
 use super::progress::reached;
 use super::words::{clean, lamp, moment, readable, size, took};
@@ -84,6 +85,7 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
                 summary { span { "The evidence" } " " span.quiet.small { (triage.findings.len()) " findings" } }
                 dl.in.facts { @for finding in &triage.findings {
                     dt { (clean(&finding.label)) } dd { span class=(lamp(finding.health)) { (clean(&finding.seen)) } } } }
+                div.in { (changed(triage)) }
             } }
         },
         _ => plain(row),
