@@ -112,8 +112,11 @@ impl Office {
     async fn tick(&mut self) {
         self.look_back().await;
         let now = self.desk.now();
-        for view in self.desk.board.targets().iter().filter(|view| view.health == Health::Good) {
-            self.selection.seen_well(&view.name, now);
+        for name in self.selection.doubtful() {
+            let view = self.desk.board.target(&name).filter(|view| view.health == Health::Good);
+            if let Some(since) = view.and_then(|view| view.since) {
+                self.selection.seen_well(&name, since);
+            }
         }
         for notice in self.selection.due(now) {
             self.dispatch(&notice, false).await;
@@ -203,7 +206,7 @@ impl Office {
 
     /// Says of events that came too late to be told that they were not; to whoever should have been told of them.
     async fn missed(&self, receiver: &Receiver, notice: Option<Notice>) {
-        let known = |member: &Member| self.is_known(&receiver.name, member);
+        let known = |member: &Member| self.selection.is_known(member, &receiver.name);
         let Some(notice) = notice.and_then(|notice| notice.without(|member| !known(member))) else { return };
         let letter = notice.letter(&self.desk.fleet);
         let sentence = format!("“{}”: no server ran for too long", letter.title);
@@ -219,17 +222,12 @@ impl Office {
         .await;
     }
 
-    /// Whether that receiver was told of things before that event. One that was not may be new here.
-    fn is_known(&self, receiver: &str, member: &Member) -> bool {
-        self.selection.told_since(receiver).is_some_and(|since| since < member.seq)
-    }
-
     /// Whether an event of an earlier run is no news any more. That a target is down still is, however long ago that began.
     fn is_stale(&self, kind: &Kind, member: &Member, receiver: &str) -> bool {
         let still_down = matches!(kind, Kind::Down)
             && member.target.as_ref().is_some_and(|target| self.selection.is_down(target));
         // Whoever is new here is not told what was before it came.
-        let limit = if self.is_known(receiver, member) {
+        let limit = if self.selection.is_known(member, receiver) {
             self.desk.fleet.notify.keep_trying
         } else {
             self.pace.recent

@@ -102,7 +102,7 @@ async fn walk(
         loop {
             match jobs.try_recv() {
                 Ok(job) => {
-                    if let Err(job) = outbox.push(job) {
+                    if let Some(job) = outbox.push(job) {
                         let why = "too many notices wait for it".to_owned();
                         tell(&job, Some(Delivery::GivenUp), why, outbox.len()).await;
                     }

@@ -21,7 +21,7 @@ pub(crate) struct Selection {
     targets: BTreeMap<String, Standing>,
     seen: BTreeSet<(Seq, Timestamp)>,
     order: VecDeque<(Seq, Timestamp)>,
-    told: BTreeSet<(Seq, String)>,
+    told: BTreeMap<(Seq, String), Delivery>,
     traces: BTreeMap<String, Seq>,
 }
 
@@ -33,7 +33,7 @@ impl Selection {
             targets: BTreeMap::new(),
             seen: BTreeSet::new(),
             order: VecDeque::new(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             traces: BTreeMap::new(),
         }
     }
@@ -45,8 +45,8 @@ impl Selection {
         }
         if let EventBody::Notified { of, receiver, how, .. } = &event.body {
             self.traces.entry(receiver.clone()).or_insert(event.seq);
-            if *how != Delivery::Waiting && *of != Seq(0) {
-                self.told.insert((*of, receiver.clone()));
+            if *of != Seq(0) {
+                self.told.insert((*of, receiver.clone()), *how);
             }
             return None;
         }
@@ -85,7 +85,7 @@ impl Selection {
                 None
             }
             EventBody::VerbFinished { target, verb, outcome: Outcome::Done, .. } if verb.is_mutating() => {
-                self.standing(target).carried_out(*verb == Verb::Stop);
+                self.standing(target).carried_out(*verb == Verb::Stop, event.at);
                 None
             }
             EventBody::Turn(TurnEvent::ApprovalAsked { expires, .. }) => {
@@ -107,7 +107,7 @@ impl Selection {
         {
             self.seen.remove(&oldest);
             let (from, to) = ((oldest.0, String::new()), (Seq(oldest.0.0.saturating_add(1)), String::new()));
-            let gone: Vec<_> = self.told.range(from..to).cloned().collect();
+            let gone: Vec<_> = self.told.range(from..to).map(|(name, _)| name.clone()).collect();
             for one in &gone {
                 self.told.remove(one);
             }
@@ -121,7 +121,7 @@ impl Selection {
         let incident = member.incident;
         let standing = self.standing(target);
         if incident.is_none() {
-            standing.seen_down();
+            standing.seen_down(member.at);
             return None;
         }
         standing.down(member, &pace)
@@ -184,10 +184,16 @@ impl Selection {
         self.told.extend(before.told);
     }
 
-    /// That target is well, as the board has it.
-    pub(crate) fn seen_well(&mut self, target: &str, now: Timestamp) {
+    /// The targets of which it matters that they are well, should no event say so.
+    pub(crate) fn doubtful(&self) -> Vec<String> {
+        let doubtful = self.targets.iter().filter(|(_, standing)| standing.is_doubtful());
+        doubtful.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// That target is well since then, as the board has it.
+    pub(crate) fn seen_well(&mut self, target: &str, since: Timestamp) {
         if let Some(standing) = self.targets.get_mut(target) {
-            standing.seen_well(now);
+            standing.seen_well(since);
         }
     }
 
@@ -198,12 +204,15 @@ impl Selection {
 
     /// Whether that receiver was told of that event, or given up.
     pub(crate) fn was_told(&self, member: &Member, receiver: &str) -> bool {
-        self.told.contains(&(member.seq, receiver.to_owned()))
+        let told = self.told.get(&(member.seq, receiver.to_owned()));
+        told.is_some_and(|how| *how != Delivery::Waiting)
     }
 
-    /// Since which event that receiver is known to be told anything.
-    pub(crate) fn told_since(&self, receiver: &str) -> Option<Seq> {
-        self.traces.get(receiver).copied()
+    /// Whether that receiver was told of things before that event, or was to be told of this very one. One that was not may be
+    /// new here.
+    pub(crate) fn is_known(&self, member: &Member, receiver: &str) -> bool {
+        self.traces.get(receiver).is_some_and(|since| *since < member.seq)
+            || self.told.contains_key(&(member.seq, receiver.to_owned()))
     }
 }
 

@@ -16,6 +16,8 @@ use std::time::Duration;
 pub(crate) struct Standing {
     /// Whether it was last seen down.
     down: bool,
+    /// Since when it is down or off, as the events have it.
+    gone_since: Option<Timestamp>,
     /// When it was last seen to come back from that.
     back_at: Option<Timestamp>,
     /// In which incident people were told that it is down, and not yet that it is back.
@@ -44,18 +46,20 @@ impl Standing {
     }
 
     /// A verb was carried out: whether it leaves the target off.
-    pub(crate) const fn carried_out(&mut self, stop: bool) {
+    pub(crate) const fn carried_out(&mut self, stop: bool, at: Timestamp) {
         self.stopped = stop;
+        self.gone_since = if stop { Some(at) } else { self.gone_since };
     }
 
     /// It is down, and that is no alarm.
-    pub(crate) const fn seen_down(&mut self) {
+    pub(crate) const fn seen_down(&mut self, at: Timestamp) {
         self.down = true;
+        self.gone_since = Some(at);
     }
 
     /// It is down. Gives what has to be told at once.
     pub(crate) fn down(&mut self, member: Member, pace: &Pace) -> Option<Notice> {
-        self.down = true;
+        self.seen_down(member.at);
         let known = self.told == Some(member.incident) && !self.flapping;
         if self.stopped || known || self.held.as_ref().is_some_and(|held| held.bad) {
             return None;
@@ -114,11 +118,18 @@ impl Standing {
         self.held.take_if(|held| held.bad);
     }
 
-    /// It is seen to be well, whether or not an event says so: the first look of a server that finds everything in order is no
-    /// event, and nothing may wait for ever for one.
-    pub(crate) const fn seen_well(&mut self, at: Timestamp) {
-        self.up_again(at);
-        self.stopped = false;
+    /// Whether something waits for it to be well.
+    pub(crate) const fn is_doubtful(&self) -> bool {
+        self.down || self.stopped
+    }
+
+    /// It is seen to be well since then, whether or not an event says so: the first look of a server that finds everything in
+    /// order is no event, and nothing may wait for ever for one. A board that has not looked since it went away says nothing.
+    pub(crate) fn seen_well(&mut self, since: Timestamp) {
+        if self.gone_since.is_none_or(|gone| since > gone) {
+            self.up_again(since);
+            self.stopped = false;
+        }
     }
 
     /// Whether it is down, or has been back for so short a time that what depends on it may still be on its way.
@@ -244,8 +255,10 @@ mod tests {
     #[test]
     fn what_is_seen_to_be_well_is_neither_down_nor_stopped_though_no_event_says_so() {
         let (mut standing, pace) = (Standing::default(), Pace::default());
-        standing.carried_out(true);
-        standing.seen_down();
+        standing.carried_out(true, at(0));
+        standing.seen_down(at(1));
+        // What the board knew before is no answer.
+        standing.seen_well(at(0));
         assert!(standing.holds_up_others(at(9_000), &pace));
         standing.seen_well(at(9_000));
         assert!(!standing.holds_up_others(at(9_180), &pace));
@@ -257,7 +270,7 @@ mod tests {
     fn a_stopped_target_wakes_nobody_and_a_pressed_one_is_told_to_be_back() {
         let (mut standing, pace) = (Standing::default(), Pace::default());
         standing.pressed();
-        standing.carried_out(true);
+        standing.carried_out(true, at(1));
         assert_eq!(standing.down(member(1), &pace), None);
         assert_eq!(standing.holds_down(at(60)), None);
         assert!(standing.back(member(70), &pace).is_some());
