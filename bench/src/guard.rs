@@ -17,15 +17,17 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
     let floor = floor(lab.directory())?;
     refused(table, &lab, &floor)?;
     status(table, &lab, &floor)?;
-    forensics(table, &lab)
+    forensics(table, &lab)?;
+    crate::looks::rows(table, &lab)
 }
 
 /// A static program that prints one line: what any process costs.
-fn floor(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn floor(folder: &Path) -> Result<PathBuf> {
     compiled(folder, "floor", "#include <stdio.h>\nint main(void) { puts(\"refused\"); return 77; }\n")
 }
 
-fn compiled(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+/// A static program from this text.
+pub(crate) fn compiled(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let (source, program) = (folder.join(format!("{name}.c")), folder.join(name));
     std::fs::write(&source, text)?;
     let built = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(&source).status();
@@ -40,7 +42,8 @@ fn guard(lab: &Lab, request: &str) -> Command {
     command
 }
 
-fn run(mut command: Command, code: i32) -> Result<()> {
+/// Runs it, silent, and wants this exit code.
+pub(crate) fn run(mut command: Command, code: i32) -> Result<()> {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     ensure!(status.code() == Some(code), "{command:?} ended with {status}");
     Ok(())

@@ -6,6 +6,7 @@
 mod agent;
 mod events;
 mod guard;
+mod looks;
 mod measure;
 #[path = "../../crates/agents/tests/agents/scripted_model.rs"]
 #[expect(

@@ -28,6 +28,12 @@ impl Table {
         self.push(work, &ours, beside, String::new(), format!("<= {target} {unit}"), value <= target);
     }
 
+    /// A number in its unit that must not be smaller than `target`.
+    pub(crate) fn at_least(&mut self, work: &str, value: f64, unit: &str, beside: &str, target: f64) {
+        let ours = format!("{value:.2} {unit}");
+        self.push(work, &ours, beside, String::new(), format!(">= {target} {unit}"), value >= target);
+    }
+
     fn push(&mut self, work: &str, ours: &str, beside: &str, result: String, target: String, met: bool) {
         let row = Row {
             work: work.to_owned(),

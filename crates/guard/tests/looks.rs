@@ -15,5 +15,7 @@ mod looks {
     mod everyday;
     mod resources;
     mod sessions;
+    mod sshd;
     mod support;
+    mod wire;
 }

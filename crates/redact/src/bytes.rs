@@ -41,35 +41,6 @@ pub(crate) fn run(bytes: &[u8], start: usize, wanted: fn(u8) -> bool) -> usize {
     start.saturating_add(count)
 }
 
-/// The end of the name that begins at `start`: `run` of `is_ident`, as the innermost loop of all.
-pub(crate) fn ident_end(bytes: &[u8], start: usize) -> usize {
-    const IDENT: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0usize;
-        while byte < 256 {
-            #[expect(
-                clippy::indexing_slicing,
-                clippy::cast_possible_truncation,
-                reason = "evaluated by the compiler, below 256"
-            )]
-            {
-                let letter = byte as u8;
-                table[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'_' | b'-' | b'.');
-            }
-            byte += 1;
-        }
-        table
-    };
-    let mut end = start;
-    while let Some(byte) = bytes.get(end) {
-        if !IDENT.get(usize::from(*byte)).copied().unwrap_or(false) {
-            break;
-        }
-        end = end.saturating_add(1);
-    }
-    end
-}
-
 /// The position after blanks.
 pub(crate) fn skip_blanks(bytes: &[u8], start: usize) -> usize {
     let mut end = start;

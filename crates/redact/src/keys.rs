@@ -3,6 +3,7 @@
 use crate::bytes::{at, before};
 use crate::marker::{AUTHORIZATION, COOKIE, KEY, PASSWORD, SECRET, TOKEN, WEBHOOK};
 use crate::pairs::Pairs;
+use crate::triples::{Triples, three};
 
 /// How much a name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,10 +343,11 @@ impl Plain {
     }
 }
 
-/// How the rows and tails end: their last two letters, and the last with the third from behind.
-const ENDINGS: (Pairs, Pairs) = {
+/// How the rows and tails end: their last three letters, whatever stands before one of two; and the last two of names whose
+/// words are as short as that.
+static ENDINGS: (Triples, Pairs) = {
+    let mut endings = Triples::NONE;
     let mut pairs = Pairs::NONE.with(b'_', b'b').with(b'-', b'b');
-    let mut thirds = Pairs::NONE;
     let mut row = 0;
     while row < KEYS.len() + TAILS.len() {
         #[expect(
@@ -359,34 +361,43 @@ const ENDINGS: (Pairs, Pairs) = {
                 pairs = pairs.with(name[name.len() - 2], name[name.len() - 1]);
             }
             if name.len() > 2 {
-                thirds = thirds.with(name[name.len() - 3], name[name.len() - 1]);
-            } else {
+                let third = name[name.len() - 3];
+                endings = endings.with(third, name[name.len() - 2], name[name.len() - 1], true);
+            } else if name.len() == 2 {
                 // Any word may stand before a short one: `dbPw`.
                 let mut letter = b'a';
                 while letter <= b'z' {
-                    thirds = thirds.with(letter, name[name.len() - 1]);
+                    endings = endings.with(letter, name[0], name[1], true);
                     letter += 1;
                 }
             }
         }
         row += 1;
     }
-    (pairs, thirds)
+    (endings, pairs)
 };
+
+/// Whether a name may promise something: the question that nearly every one is answered by.
+pub(crate) fn may_promise(name: &[u8]) -> bool {
+    let Some(end) = name.iter().rposition(|byte| byte.is_ascii_alphabetic()) else { return false };
+    let second = before(name, end);
+    match end.checked_sub(2) {
+        Some(third) if second.is_ascii_alphabetic() && at(name, third).is_ascii_alphabetic() => {
+            ENDINGS.0.may_have_of_any_case(three(name, third))
+        }
+        _ => ENDINGS.1.may_have(second, at(name, end)),
+    }
+}
 
 /// What a name promises, if anything.
 pub(crate) fn classify(name: &[u8]) -> Option<Key> {
-    let end = name.iter().rposition(|byte| byte.is_ascii_alphabetic())?;
-    let third = end.checked_sub(2).map_or(b'_', |third| at(name, third));
-    if !ENDINGS.1.may_have(third, at(name, end)) && third.is_ascii_alphabetic() {
+    if !may_promise(name) {
         return None;
     }
+    let end = name.iter().rposition(|byte| byte.is_ascii_alphabetic())?;
     // `password2`, `token_3`; not a library's version.
     let number = name.get(end.saturating_add(1)..).unwrap_or_default();
     if number.len() > 4 || number.iter().filter(|byte| !byte.is_ascii_digit()).count() > 1 {
-        return None;
-    }
-    if !ENDINGS.0.may_have(before(name, end), at(name, end)) {
         return None;
     }
     let mut plain = Plain::of(name);

@@ -6,11 +6,11 @@
 //! what looks backwards.
 
 use crate::blocks::Blocks;
-use crate::bytes::{find, is_blank, rest, run};
+use crate::bytes::{find, is_blank, part, rest, run};
 use crate::marker;
 use crate::scan::{self, Setting};
 use crate::span::Stop;
-use crate::strip::Stripper;
+use crate::strip::{self, Stripper};
 
 const WINDOW: usize = 128 * 1024;
 const OVERLAP: usize = 16 * 1024;
@@ -43,6 +43,11 @@ impl Lines {
     /// Takes the next bytes and appends what is safe to show by now.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() {
+            if let Some(line) = self.whole_line(bytes) {
+                self.blocks.line(line, true, out);
+                bytes = rest(bytes, line.len().saturating_add(1));
+                continue;
+            }
             // The stripper holds back up to three bytes of a character, and must not overshoot the window by them.
             let room = WINDOW.saturating_sub(self.held.len().saturating_add(4)).max(1);
             let piece = bytes.get(..room).unwrap_or(bytes);
@@ -57,6 +62,15 @@ impl Lines {
             }
             bytes = rest(bytes, content.len().saturating_add(usize::from(feed.is_some())));
         }
+    }
+
+    /// A line that lies whole in what came and has nothing to strip: nearly every one.
+    fn whole_line<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        if self.arguments || self.long || !self.held.is_empty() || !self.stripper.is_idle() {
+            return None;
+        }
+        let plain = strip::plain(bytes);
+        (plain < WINDOW && bytes.get(plain) == Some(&b'\n')).then(|| part(bytes, 0, plain))
     }
 
     /// Takes the end of the text.

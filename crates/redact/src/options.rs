@@ -4,8 +4,8 @@ use crate::bytes::{at, before, find, is_blank, part, rest, run, skip_blanks};
 use crate::keys::{self, Weight};
 use crate::looks;
 use crate::marker::{PASSWORD, SECRET};
-use crate::pairs::Pairs;
 use crate::span::Span;
+use crate::triples::{Triples, three};
 use crate::values::{self, Around, Value};
 
 /// How an option takes its secret.
@@ -127,8 +127,8 @@ const ROWS: &[Row] = &[
 ];
 
 /// How the programs' names begin.
-const BEGINNINGS: Pairs = {
-    let mut pairs = Pairs::NONE;
+static BEGINNINGS: Triples = {
+    let mut beginnings = Triples::NONE;
     let mut row = 0;
     while row < ROWS.len() {
         #[expect(
@@ -136,25 +136,36 @@ const BEGINNINGS: Pairs = {
             reason = "evaluated by the compiler, which refuses to step outside"
         )]
         {
-            let name = ROWS[row].0.as_bytes();
-            pairs = pairs.with(name[0], name[1]);
+            beginnings = beginnings.with_beginning(ROWS[row].0.as_bytes(), true);
         }
         row += 1;
     }
-    pairs
+    beginnings
 };
+
+/// Whether what begins with these three bytes may be a program that has a row.
+pub(crate) fn may_begin(three: u32) -> bool {
+    BEGINNINGS.may_have_of_any_case(three)
+}
+
+/// Whether it is a program that has a row.
+pub(crate) fn has_row(name: &[u8]) -> bool {
+    ROWS.iter().any(|row| row.0.as_bytes().first() == name.first() && row.fits(name))
+}
 
 /// The program whose arguments are being read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Command {
     /// Its name in the line.
     name: Option<(usize, usize)>,
+    /// One of its secrets is an operand.
+    operands: bool,
 }
 
 impl Command {
     /// Whether the word at `start..end` is a program whose options have a row; if so, what follows is read as its arguments.
     pub(crate) fn learn(&mut self, line: &[u8], start: usize, end: usize) {
-        if !BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1))) {
+        if !may_begin(three(line, start)) {
             return;
         }
         let name = part(line, start, end);
@@ -163,10 +174,19 @@ impl Command {
             b'\n' | b' ' | b'\t' | b'/' | 0 | b'"' | b'\'' | b'(' | b'`' | b'=' | b'|' | b';'
         );
         let ended = matches!(at(line, end), b' ' | b'\t' | 0 | b'"' | b'\'' | b'\\');
-        if alone && ended && ROWS.iter().any(|row| row.0.as_bytes().first() == name.first() && row.fits(name))
-        {
+        if !alone || !ended {
+            return;
+        }
+        let mut rows = ROWS.iter().filter(|row| row.fits(name)).peekable();
+        if rows.peek().is_some() {
+            self.operands = rows.any(|row| !row.2.starts_with('-'));
             self.name = Some((start, end));
         }
+    }
+
+    /// Whether the word that begins at `start` can neither be nor announce a secret among its arguments.
+    pub(crate) fn ignores(self, line: &[u8], start: usize) -> bool {
+        self.name.is_none() || !self.operands && at(line, start) != b'-'
     }
 
     /// The secret that the word at `start..end` brings along or announces.
@@ -177,6 +197,9 @@ impl Command {
             && let Some(span) = long(line, word, end, around)
         {
             return Some(span);
+        }
+        if self.ignores(line, start) {
+            return None;
         }
         let (from, to) = self.name?;
         let program = part(line, from, to);

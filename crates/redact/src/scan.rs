@@ -1,11 +1,10 @@
 //! One way through a line: every word is looked at once, by the cheapest question first, and what has to go is found.
 
-use crate::bytes::{
-    at, before, begins, content_start, find, ident_end, is_ident, part, rest, run, skip_blanks,
-};
+use crate::bytes::{at, before, begins, content_start, find, is_ident, part, rest, run, skip_blanks};
 use crate::judge::Pair;
 use crate::keys::{self, Key, Weight};
 use crate::options::Command;
+use crate::quiet::Word;
 use crate::separators::{self, Joint, Separator};
 use crate::span::{Span, Stop};
 use crate::values::{self, Around, Value};
@@ -38,6 +37,8 @@ struct Scan<'a> {
     outlook: Outlook,
     /// Where its content begins, after indentation and dashes.
     content: usize,
+    /// How far the base64 goes that was looked at last.
+    base64_end: usize,
     found: &'a mut Vec<Span>,
 }
 
@@ -80,6 +81,7 @@ pub(crate) fn scan(line: &[u8], setting: Setting, found: &mut Vec<Span>) -> Outl
         command: Command::default(),
         outlook: Outlook::default(),
         content: content_start(line),
+        base64_end: 0,
         found,
     };
     let mut here = 0;
@@ -112,7 +114,11 @@ impl Scan<'_> {
     /// The word that begins at `start`; answers where to go on.
     fn word(&mut self, start: usize) -> usize {
         let line = self.line;
-        let end = ident_end(line, start);
+        let word = Word::at(line, start);
+        let end = word.end;
+        if self.command.ignores(line, start) && word.is_quiet(line, self.content, &mut self.base64_end) {
+            return end;
+        }
         if at(line, start) == b'-' && part(line, start, end).starts_with(b"----") {
             return self.armour(start, end);
         }
@@ -211,8 +217,8 @@ impl Scan<'_> {
 
     /// `name: DB_PASSWORD` and `value: x` beside or below it.
     fn by_name_and_value(&mut self, name: &[u8], separator: Separator, around: Around) -> Option<Key> {
-        let is = |wanted: &[&[u8]]| wanted.iter().any(|word| name.eq_ignore_ascii_case(word));
-        if is(&[b"name", b"key", b"variable", b"-name"]) {
+        let speaks = speaks(name)?;
+        if speaks == Speaks::Name {
             let value = self.value(separator, around);
             let named = part(self.line, value.start, value.end);
             let secret = keys::classify(named).is_some_and(|key| key.weight == Weight::Strong)
@@ -221,8 +227,7 @@ impl Scan<'_> {
             return None;
         }
         let promised = self.outlook.named.unwrap_or(self.setting.named);
-        (promised && is(&[b"value", b"default", b"val"]))
-            .then_some(Key { weight: Weight::Strong, kind: marker::SECRET })
+        promised.then_some(Key { weight: Weight::Strong, kind: marker::SECRET })
     }
 
     /// A word that no name explains.
@@ -320,6 +325,30 @@ impl Scan<'_> {
             .any(|wanted| find(&head, 0, wanted).is_some());
         (drawn && says && looks::is_secretish(word)).then(|| Span::word(start, line.len(), marker::PASSWORD))
     }
+}
+
+/// What a name can say about another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// It stands beside a name: `name: DB_PASSWORD`.
+    Name,
+    /// It stands beside the value of that name.
+    Value,
+}
+
+/// Whether a name speaks of another.
+pub(crate) fn speaks(name: &[u8]) -> Option<Speaks> {
+    let (wanted, speaks): (&[u8], Speaks) = match (name.len(), name.first()? | 0x20) {
+        (3, b'k') => (b"key", Speaks::Name),
+        (4, b'n') => (b"name", Speaks::Name),
+        (5, b'-') => (b"-name", Speaks::Name),
+        (8, b'v') => (b"variable", Speaks::Name),
+        (3, b'v') => (b"val", Speaks::Value),
+        (5, b'v') => (b"value", Speaks::Value),
+        (7, b'd') => (b"default", Speaks::Value),
+        _ => return None,
+    };
+    name.eq_ignore_ascii_case(wanted).then_some(speaks)
 }
 
 /// A percent-encoded sign before a name is not part of it.

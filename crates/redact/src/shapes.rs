@@ -4,7 +4,7 @@
 use crate::bytes::{at, before, is_base64, part, rest, run};
 use crate::looks;
 use crate::marker::{HASH, KEY, PRIVATE_KEY, TOKEN};
-use crate::pairs::Pairs;
+use crate::triples::{Triples, three};
 
 /// What may follow a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,25 +247,34 @@ const SHAPES: &[Shape] = &[
 const LEAST: usize = 15;
 
 /// How the rows begin, so that nearly every word is passed over at once.
-const BEGINNINGS: Pairs = {
-    let mut pairs = Pairs::NONE.with(b'e', b'y');
+static BEGINNINGS: Triples = {
+    let mut beginnings = Triples::NONE.with_beginning(b"eyJ", false);
     let mut row = 0;
     while row < SHAPES.len() {
         #[expect(
             clippy::indexing_slicing,
             reason = "evaluated by the compiler, which refuses to step outside"
         )]
-        {
-            pairs = pairs.with(SHAPES[row].0[0], SHAPES[row].0[1]);
+        if SHAPES[row].0.len() > 2 {
+            beginnings = beginnings.with_beginning(SHAPES[row].0, false);
+        } else {
+            // It would let a third byte of any kind pass, and with that a word in twenty.
+            assert!(matches!(SHAPES[row].0, b"s." | b"$2" | b"SK"));
         }
         row += 1;
     }
-    pairs
+    beginnings
 };
+
+/// Whether what begins with these three bytes may fit a row.
+pub(crate) fn may_begin(three: u32) -> bool {
+    BEGINNINGS.may_have(three)
+        || matches!(three.to_le_bytes(), [b's', b'.', ..] | [b'$', b'2', ..] | [b'S', b'K', ..])
+}
 
 /// The secret that begins at `start`, by its shape: its end and its kind.
 pub(crate) fn at_start(line: &[u8], start: usize) -> Option<(usize, &'static str)> {
-    if !BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1))) {
+    if !may_begin(three(line, start)) {
         return None;
     }
     if before(line, start).is_ascii_alphanumeric()

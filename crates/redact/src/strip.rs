@@ -37,8 +37,8 @@ impl Stripper {
     /// Backspaces take nothing away before `floor`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], floor: usize, out: &mut Vec<u8>) {
         while let Some(first) = bytes.first() {
-            if self.state == State::Ground && self.have == 0 {
-                let plain = bytes.iter().take_while(|byte| matches!(**byte, 0x20..=0x7e | b'\t')).count();
+            if self.is_idle() {
+                let plain = plain(bytes);
                 if plain > 0 {
                     out.extend_from_slice(bytes.get(..plain).unwrap_or_default());
                     bytes = bytes.get(plain..).unwrap_or_default();
@@ -48,6 +48,11 @@ impl Stripper {
             self.byte(*first, floor, out);
             bytes = bytes.get(1..).unwrap_or_default();
         }
+    }
+
+    /// Whether what comes next is shown as it is for as long as it is plain.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Ground && self.have == 0
     }
 
     /// The line ends here, and with it whatever sequence or character was open.
@@ -156,12 +161,60 @@ impl Stripper {
     }
 }
 
+/// How many bytes from the beginning on are plain: what a terminal shows as it is.
+pub(crate) fn plain(bytes: &[u8]) -> usize {
+    /// Every byte of eight.
+    const EACH: u64 = u64::MAX / 255;
+    let mut count = 0usize;
+    while let Some(eight) = bytes.get(count..).and_then(|rest| rest.first_chunk::<8>()) {
+        let eight = u64::from_le_bytes(*eight);
+        // A high bit is set where a byte is below a blank, is DEL or is beyond ASCII. The lowest such bit is exact.
+        let below = eight.wrapping_sub(EACH * 0x20) & !eight;
+        let delete = (eight ^ (EACH * 0x7f)).wrapping_sub(EACH);
+        let odd = (below | delete | eight) & (EACH * 0x80);
+        if odd == 0 {
+            count = count.wrapping_add(8);
+            continue;
+        }
+        count = count.wrapping_add((odd.trailing_zeros() / 8) as usize);
+        if bytes.get(count) != Some(&b'\t') {
+            return count;
+        }
+        count = count.wrapping_add(1);
+    }
+    let tail = bytes.get(count..).unwrap_or_default();
+    count.wrapping_add(tail.iter().take_while(|byte| matches!(**byte, 0x20..=0x7e | b'\t')).count())
+}
+
 /// Takes the last character away.
 fn drop_last(floor: usize, out: &mut Vec<u8>) {
     while out.len() > floor {
         match out.pop() {
             Some(byte) if byte & 0xc0 == 0x80 => {}
             _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn plain_bytes_are_counted_as_one_by_one() {
+        let one_by_one =
+            |bytes: &[u8]| bytes.iter().take_while(|byte| matches!(**byte, 0x20..=0x7e | b'\t')).count();
+        for odd in 0..=255u8 {
+            for place in 0..20 {
+                for next in [b'a', 0x1f, 0x7f, 0x80, 0xff, b'\t'] {
+                    let mut bytes = [b'~'; 20];
+                    bytes[place] = odd;
+                    if let Some(after) = bytes.get_mut(place + 1) {
+                        *after = next;
+                    }
+                    assert_eq!(plain(&bytes), one_by_one(&bytes), "{odd} at {place}, then {next}");
+                }
+            }
         }
     }
 }

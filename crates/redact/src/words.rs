@@ -4,8 +4,8 @@ use crate::bytes::{at, is_blank, part, run, skip_blanks};
 use crate::keys::{self, Weight};
 use crate::looks;
 use crate::marker::{self, AUTHORIZATION, KEY, PASSWORD, SECRET, TOKEN};
-use crate::pairs::Pairs;
 use crate::span::Span;
+use crate::triples::{Triples, three};
 use crate::values::{self, Around, Value};
 
 /// What the next word must be like.
@@ -75,8 +75,8 @@ const WORDS: &[Word] = &[
 ];
 
 /// How the rows begin.
-const BEGINNINGS: Pairs = {
-    let mut pairs = Pairs::NONE;
+static BEGINNINGS: Triples = {
+    let mut beginnings = Triples::NONE;
     let mut row = 0;
     while row < WORDS.len() {
         #[expect(
@@ -84,13 +84,29 @@ const BEGINNINGS: Pairs = {
             reason = "evaluated by the compiler, which refuses to step outside"
         )]
         {
-            let word = WORDS[row].0.as_bytes();
-            pairs = pairs.with(word[0], word[1]);
+            beginnings = beginnings.with_beginning(WORDS[row].0.as_bytes(), true);
         }
         row += 1;
     }
-    pairs
+    beginnings
 };
+
+/// Whether what begins with these three bytes may have a row.
+pub(crate) fn may_begin(three: u32) -> bool {
+    BEGINNINGS.may_have_of_any_case(three)
+}
+
+/// The row of a word.
+fn row(name: &[u8]) -> Option<&'static Word> {
+    WORDS.iter().filter(|row| row.0.len() == name.len()).find(|row| {
+        if row.1 { row.0.as_bytes() == name } else { row.0.as_bytes().eq_ignore_ascii_case(name) }
+    })
+}
+
+/// Whether a word has a row.
+pub(crate) fn has_row(name: &[u8]) -> bool {
+    row(name).is_some()
+}
 
 /// The secret after the word at `start..end`, which a blank follows; `directive` where it is the first of its line.
 pub(crate) fn after(line: &[u8], start: usize, end: usize, directive: bool) -> Option<Span> {
@@ -102,10 +118,7 @@ pub(crate) fn after(line: &[u8], start: usize, end: usize, directive: bool) -> O
     if !(2..=40).contains(&name.len()) || at(line, start) == b'-' {
         return None;
     }
-    let maybe = BEGINNINGS.may_have(at(line, start), at(line, start.saturating_add(1)));
-    let row = WORDS.iter().filter(|row| maybe && row.0.len() == name.len()).find(|row| {
-        if row.1 { row.0.as_bytes() == name } else { row.0.as_bytes().eq_ignore_ascii_case(name) }
-    });
+    let row = if may_begin(three(line, start)) { row(name) } else { None };
     if row.is_none() && !directive {
         return None;
     }

@@ -51,15 +51,64 @@ fn the_nixos_module_sets_what_install_sets() {
     }
 }
 
+/// What the module says, evaluated by Nix itself; nothing where Nix is not here.
+fn nixos(label: &str, broker: bool) -> Option<serde_json::Value> {
+    let mut command = Command::new("nix-instantiate");
+    // It builds nothing and keeps nothing, so it needs no store.
+    command.args(["--eval", "--strict", "--json", "--store", "dummy://"]);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/nixos.nix"));
+    command
+        .args(["--arg", "module"])
+        .arg(std::fs::canonicalize(deploy("nixos/breakglass-guard.nix")).unwrap());
+    command.args(["--argstr", "label", label, "--arg", "broker", if broker { "true" } else { "false" }]);
+    let Ok(output) = command.output() else {
+        eprintln!(
+            "LEFT OUT: nix-instantiate is not here (`apt-get install nix-bin`), the module was not evaluated"
+        );
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
 #[test]
-fn the_nixos_module_parses() {
-    let module = deploy("nixos/breakglass-guard.nix");
-    match Command::new("nix-instantiate").arg("--parse").arg(&module).output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => eprintln!(
-            "LEFT OUT: nix-instantiate is not here (`apt-get install nix-bin`), the module was not parsed"
-        ),
+fn the_nixos_module_evaluates_to_the_same_door() {
+    let Some(with) = nixos("agent-1", true) else { return };
+    let files = &with["environment"]["etc"];
+    let key = "restrict,command=\"/nix/store/0-breakglass-guard/bin/breakglass-guard diag --config \
+               /etc/breakglass/guard.toml --label agent-1\",from=\"192.0.2.0/24,2001:db8::/32\" ssh-ed25519 AAAA\n";
+    assert_eq!(files["ssh/breakglass/breakglass-diag.keys"]["source"], key);
+    let settings = &files["breakglass/guard.toml"]["source"];
+    assert_eq!(
+        settings,
+        &serde_json::json!({"diag": {"broker": "/run/breakglass/broker.sock", "deny": ["/srv/secret"]}})
+    );
+    let sshd = with["services"]["openssh"]["extraConfig"].as_str().unwrap();
+    assert!(sshd.starts_with("Match User breakglass-diag\n") && sshd.ends_with("Match all\n"), "{sshd}");
+    let user = &with["users"]["users"]["breakglass-diag"];
+    assert_eq!((&user["shell"], &user["hashedPassword"]), (&"/bin/sh".into(), &"*".into()));
+    let tmpfiles: Vec<String> = std::fs::read_to_string(deploy("systemd/tmpfiles.conf"))
+        .map(|text| lines(&text))
+        .unwrap()
+        .into_iter()
+        .filter(|line| line.contains("/run/breakglass-guard"))
+        .collect();
+    let rules: Vec<&str> = with["systemd"]["tmpfiles"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it.as_str())
+        .collect();
+    assert!(!tmpfiles.is_empty());
+    for line in tmpfiles {
+        assert!(rules.contains(&line.as_str()), "the module does not make `{line}`: {rules:?}");
     }
+    assert_eq!(with["systemd"]["sockets"]["breakglass-broker"]["socketConfig"]["SocketMode"], "0660");
+    assert_eq!(with["assertions"][0]["assertion"], true);
+    // A label is part of a command line, and its quote would end that.
+    let odd = nixos("a\" b", false).unwrap();
+    assert_eq!(odd["assertions"][0]["assertion"], false);
+    assert_eq!(odd["systemd"]["sockets"]["breakglass-broker"], serde_json::json!({}));
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! Every row of the corpus, its fixture really built, through the built binary.
+//! Every row of the corpus, its fixture really built, through the built binary. `BREAKGLASS_CORPUS` names a directory with
+//! another corpus of the same form, such as a larger one.
 
 use super::cells::{decode, repeat};
 use super::support::{Answer, Door};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// The marker stands in what nobody can know for a secret: a password typed as a name, without key and without shape.
 const KNOWN_LIMITS: &[&str] = &["D1476"];
@@ -13,22 +15,27 @@ const KNOWN_LIMITS: &[&str] = &["D1476"];
 const ELSEWHERE: &[&str] =
     &["race:", "note:client", "note:50", "note:request every", "note:FUSE", "note:sparse", "note:directory"];
 
-struct Row {
-    id: String,
-    request: Vec<u8>,
-    environment: Vec<Vec<u8>>,
-    precondition: String,
-    expect: String,
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) request: Vec<u8>,
+    pub(super) environment: Vec<Vec<u8>>,
+    pub(super) precondition: String,
+    pub(super) expect: String,
 }
 
-fn table(name: &str) -> Vec<Vec<String>> {
-    let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+/// The rows of a file of the corpus, cell by cell.
+pub(super) fn table(path: &str) -> Vec<Vec<String>> {
+    let name = path.rsplit('/').next().unwrap();
+    let ours = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    let other = std::env::var("BREAKGLASS_CORPUS").ok().map(|directory| format!("{directory}/{name}"));
+    let path = other.filter(|other| Path::new(other).exists()).unwrap_or(ours);
     let text = fs::read_to_string(path).unwrap();
     text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
-fn rows() -> Vec<Row> {
-    let rows: Vec<Row> = table("diag-deny.tsv")
+/// What is to be denied, from a file of that form.
+pub(super) fn denied(path: &str) -> Vec<Row> {
+    table(path)
         .into_iter()
         .map(|cells| {
             let environment = decode(&cells[3]);
@@ -41,7 +48,11 @@ fn rows() -> Vec<Row> {
                 expect: cells[6].clone(),
             }
         })
-        .collect();
+        .collect()
+}
+
+fn rows() -> Vec<Row> {
+    let rows = denied("tests/data/diag-deny.tsv");
     assert!(rows.len() > 500, "the corpus is not whole");
     rows
 }
@@ -87,18 +98,36 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent })
 }
 
+impl Row {
+    /// Gives a command the environment that the row's client sends.
+    pub(super) fn put_environment(&self, command: &mut Command) {
+        for entry in &self.environment {
+            let at = entry.iter().position(|byte| *byte == b'=').unwrap();
+            command.env(OsStr::from_bytes(&entry[..at]), OsStr::from_bytes(&entry[at + 1..]));
+        }
+    }
+
+    /// It is to be asked while something goes on that another test makes.
+    fn is_elsewhere(&self) -> bool {
+        ELSEWHERE.iter().any(|note| self.precondition.contains(note))
+            || KNOWN_LIMITS.contains(&self.id.as_str())
+            || self.precondition.contains("audit log path")
+    }
+}
+
+/// As sshd would ask, without it; nothing where the request cannot be passed on.
 fn ask(door: &Door, row: &Row) -> Option<Answer> {
     let mut command = door.guard(Some(&row.request));
-    for entry in &row.environment {
-        let at = entry.iter().position(|byte| *byte == b'=').unwrap();
-        command.env(OsStr::from_bytes(&entry[..at]), OsStr::from_bytes(&entry[at + 1..]));
-    }
+    row.put_environment(&mut command);
     command.output().ok().map(Answer::from)
 }
 
-#[test]
-fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
-    let Some(door) = Door::new() else { return };
+/// Asks what must be denied, of those rows that are wanted.
+pub(super) fn deny(
+    door: &Door,
+    wanted: &dyn Fn(usize, &Row) -> bool,
+    ask: &dyn Fn(&Row) -> Option<Answer>,
+) -> usize {
     let secret = "N8N_ENCRYPTION_KEY=BGCANARY-n8nkey\npostgres://n8n:BGCANARY-pg@db/n8n\nEnvironment=N8N_ENCRYPTION_KEY=BGCANARY-key\n\
          PASSWORD: BGCANARY-k8s\n";
     for name in ["systemctl", "journalctl", "kubectl", "qm", "docker", "podman"] {
@@ -110,19 +139,13 @@ fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
     );
     door.stage.write("/var/log/nginx/access.log", b"192.0.2.7 - GET /x?token=BGCANARY-url HTTP/1.1 200\n");
     let (mut wrong, mut checked) = (Vec::new(), 0);
-    for row in rows() {
-        if ELSEWHERE.iter().any(|note| row.precondition.contains(note))
-            || KNOWN_LIMITS.contains(&row.id.as_str())
-        {
+    for (number, row) in rows().into_iter().enumerate() {
+        if row.is_elsewhere() || !wanted(number, &row) {
             continue;
         }
-        if row.precondition.contains("audit log path") {
-            // Its own test, in `everyday`.
-            continue;
-        }
-        let mut helper = build(&door, &row.precondition);
+        let mut helper = build(door, &row.precondition);
         let before = door.record().len();
-        let answer = ask(&door, &row);
+        let answer = ask(&row);
         if let Some(helper) = &mut helper {
             let _ = helper.kill();
             let _ = helper.wait();
@@ -164,7 +187,6 @@ fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
         }
     }
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(checked > 480, "{checked}");
     let record = door.record_text();
     assert!(!record.contains("hunter2"), "a password of a request stands in the record");
     assert!(record.is_ascii());
@@ -172,23 +194,30 @@ fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
         let request = line["request"].as_str().unwrap_or_default().to_owned();
         assert!(request.len() <= 420 && !request.chars().any(char::is_control), "{request}");
     }
+    checked
 }
 
 #[test]
-fn every_core_row_is_allowed_and_recorded_twice() {
+fn nothing_that_must_be_refused_runs_and_nothing_secret_shows() {
     let Some(door) = Door::new() else { return };
+    let checked = deny(&door, &|_, _| true, &|row| ask(&door, row));
+    assert!(checked > 480, "{checked}");
+}
+
+/// Asks what must be allowed.
+pub(super) fn allow(door: &Door, ask: &dyn Fn(&[u8]) -> Answer) {
     for name in ["systemctl", "journalctl", "kubectl", "ping", "dig", "resolvectl", "hostnamectl"] {
         door.stand_in(name, b"");
     }
     let (mut wrong, mut checked) = (Vec::new(), 0);
-    for cells in table("diag-allow.tsv") {
+    for cells in table("tests/data/diag-allow.tsv") {
         let (id, request, tier) = (&cells[0], decode(&cells[1]), &cells[3]);
         if tier != "core" {
             continue;
         }
         checked += 1;
         let before = door.record().len();
-        let answer: Answer = door.guard(Some(&request)).output().unwrap().into();
+        let answer = ask(&request);
         let needs_more = answer.stderr.contains("(no-broker)");
         let allowed = !answer.stderr.contains("breakglass-guard: refused (");
         if !allowed && !needs_more {
@@ -201,4 +230,10 @@ fn every_core_row_is_allowed_and_recorded_twice() {
     }
     assert!(wrong.is_empty(), "{} of {checked}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(checked > 90, "{checked}");
+}
+
+#[test]
+fn every_core_row_is_allowed_and_recorded_twice() {
+    let Some(door) = Door::new() else { return };
+    allow(&door, &|request| door.guard(Some(request)).output().unwrap().into());
 }

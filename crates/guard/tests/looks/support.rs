@@ -5,16 +5,21 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::chown;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const NOBODY: u32 = 65534;
 pub(super) const GUARD: &str = "/usr/local/bin/breakglass-guard";
-const CONFIG: &str = "/etc/breakglass/guard.toml";
+pub(super) const CONFIG: &str = "/etc/breakglass/guard.toml";
 const RECORD: &str = "/var/log/breakglass/guard-nobody.jsonl";
 
 /// What stands in for a program that cannot run here: it says how it was called, then what a file of its name says.
 const STAND_IN: &str = "#!/bin/sh\nname=${0##*/}\necho \"called: $name $*\"\nenv | sort | sed 's/^/env: /'\n\
      [ -f /usr/share/stand-in/$name ] && exec cat /usr/share/stand-in/$name\nexit 0\n";
+
+/// So many looks that no test but that of limits meets one.
+pub(super) const WIDE: &str =
+    "[diag]\n[diag.limits]\nper_minute = 100000\nat_a_time = 100\ndeadline_seconds = 20\n";
 
 pub(super) struct Door {
     pub(super) stage: Stage,
@@ -46,12 +51,17 @@ impl From<Output> for Answer {
 impl Door {
     /// A door with wide limits, so that only the test of limits meets them.
     pub(super) fn new() -> Option<Self> {
-        Self::with("[diag]\n[diag.limits]\nper_minute = 100000\nat_a_time = 100\ndeadline_seconds = 20\n")
+        Self::with(WIDE)
     }
 
     pub(super) fn with(diag: &str) -> Option<Self> {
+        Self::of(env!("CARGO_BIN_EXE_breakglass-guard").as_ref(), diag)
+    }
+
+    /// A door of this guard.
+    pub(super) fn of(guard: &Path, diag: &str) -> Option<Self> {
         let stage = Stage::new()?;
-        stage.program(GUARD, &fs::read(env!("CARGO_BIN_EXE_breakglass-guard")).unwrap());
+        stage.program(GUARD, &fs::read(guard).unwrap());
         let door = Self { stage };
         door.configure(diag);
         for directory in ["/run/state", "/var/log/breakglass"] {

@@ -33,7 +33,6 @@ pub(crate) const COMMANDS: &[Command] = &[
         set: "storage",
         rows: &["
             -a --all
-            -b --bytes
             -c --total
             -d --max-depth = count(20)
             -h --human-readable
@@ -42,7 +41,6 @@ pub(crate) const COMMANDS: &[Command] = &[
             -s --summarize
             -S --separate-dirs
             -x --one-file-system
-            --apparent-size
             --inodes
             --si
             -t --threshold = signed
