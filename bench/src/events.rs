@@ -42,7 +42,12 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
 }
 
 /// Opens the incident's stream after event `after` and skips the answer's head.
-async fn attach(address: SocketAddr, token: &str, id: u64, after: &str) -> Result<BufReader<TcpStream>> {
+pub(crate) async fn attach(
+    address: SocketAddr,
+    token: &str,
+    id: u64,
+    after: &str,
+) -> Result<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let head = format!(
@@ -62,6 +67,12 @@ async fn attach(address: SocketAddr, token: &str, id: u64, after: &str) -> Resul
         line.clear();
     }
     Ok(reader)
+}
+
+/// Reads all that comes, and keeps nothing of it.
+pub(crate) async fn drained(mut client: BufReader<TcpStream>) {
+    let mut bytes = vec![0; 4096];
+    while client.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
 
 /// Reads until a line has `word`.

@@ -133,7 +133,11 @@ pub(crate) struct Folder(pub(crate) std::path::PathBuf);
 
 impl Folder {
     pub(crate) fn make() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("breakglass-bench-{}", std::process::id()));
+        Self::named("server")
+    }
+
+    pub(crate) fn named(what: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("breakglass-bench-{}-{what}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
     }

@@ -6,6 +6,8 @@ pub mod browser;
 pub mod cdp;
 pub mod http;
 pub mod night;
+pub mod person;
+pub mod public;
 pub mod scriptless;
 pub mod server;
 pub mod stage;

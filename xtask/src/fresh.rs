@@ -45,9 +45,14 @@ impl Fresh {
         make.stdout(Stdio::null());
         run("debootstrap", make)?;
         // How this machine reaches its packages is part of the machine, as its network is.
-        for place in
-            ["etc/apt/sources.list", "etc/apt/sources.list.d", "etc/apt/apt.conf.d", "etc/apt/auth.conf.d"]
-        {
+        for place in [
+            "etc/apt/sources.list",
+            "etc/apt/sources.list.d",
+            "etc/apt/apt.conf.d",
+            "etc/apt/auth.conf.d",
+            "etc/npmrc",
+            "root/.npmrc",
+        ] {
             let from = Path::new("/").join(place);
             let to = self.root.join(place);
             if from.exists() {

@@ -15,7 +15,7 @@ const HELP: &str = "cargo xtask COMMAND
   test [--full]   sets up what the tests need, then runs all of them; --full: loops and soaks too
   ci              lint, then test: what a landing has to pass
   lint            cargo fmt --check and clippy, warnings are errors
-  bench [ROWS]    every figure beside its comparison: guard, ssh, server, events
+  bench [ROWS]    every figure beside its comparison: guard, ssh, server, events, agent; named alone, soak (30 min)
   shots           pictures of every page, light and dark, at 320, 390 and 1360 px, into target/shots
   fresh           runs both README commands in a freshly made root: proves the set-up steps
   setup           installs missing Debian packages, saying what and why

@@ -17,7 +17,7 @@ pub(crate) enum Wanted {
 }
 
 /// Package, what wants it first, and reason. What goes into the guest is fetched and unpacked, never installed.
-const PACKAGES: [(&str, Wanted, &str); 17] = [
+const PACKAGES: &[(&str, Wanted, &str)] = &[
     ("qemu-system-x86", Wanted::Lab, "boots the lab's VM"),
     ("openssh-server", Wanted::Lab, "the doors' real sshd, on the hypervisor side and in the guest"),
     ("openssh-client", Wanted::Lab, "ssh-keygen, and stock ssh, which ours is held against"),
@@ -49,7 +49,8 @@ const PACKAGES: [(&str, Wanted, &str); 17] = [
 /// Installs what is missing.
 pub(crate) fn install(wanted: Wanted) -> Result<()> {
     let missing: Vec<_> = PACKAGES
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|&(package, by, _)| (by == Wanted::Lab || by == wanted) && !installed(package))
         .collect();
     if missing.is_empty() && lists_are_there() {

@@ -124,7 +124,11 @@ pub(crate) fn bench(rows: &[&str]) -> Result<()> {
         cargo(&["build", "--quiet", "--release", "--package", "breakglass", "--package", "breakglass-bench"]),
     )?;
     let bench = root().join("target/release/breakglass-bench");
-    run("bench", with_lab(command(&bench.to_string_lossy(), rows), &guard))
+    let mut bench = with_lab(command(&bench.to_string_lossy(), rows), &guard);
+    if let Some(claude) = crate::claude::claude() {
+        bench.env(crate::claude::VARIABLE, claude);
+    }
+    run("bench", bench)
 }
 
 /// The lab and the server, until Ctrl-C.

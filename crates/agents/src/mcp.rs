@@ -42,8 +42,20 @@ impl TurnServer {
     }
 }
 
+/// How a server of ours names itself, with what it can.
+pub(crate) fn introduced(can: ServerCapabilities) -> ServerConfig {
+    let mut info = ServerConfig::new(can);
+    info.server_info = Implementation::new(SERVER, env!("CARGO_PKG_VERSION"));
+    info
+}
+
+/// All tools in the protocol's words; they fit into one page.
+pub(crate) fn listed(tools: Vec<ToolSpec>) -> ListToolsResult {
+    ListToolsResult::with_all_items(tools.into_iter().map(tool).collect())
+}
+
 /// A tool in the protocol's words.
-pub(crate) fn tool(spec: ToolSpec) -> Tool {
+fn tool(spec: ToolSpec) -> Tool {
     let schema = match spec.schema {
         Value::Object(schema) => schema,
         _ => serde_json::Map::new(),
@@ -57,9 +69,7 @@ pub(crate) fn tool(spec: ToolSpec) -> Tool {
 
 impl ServerHandler for TurnServer {
     fn get_info(&self) -> ServerConfig {
-        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
-        info.server_info = Implementation::new(SERVER, env!("CARGO_PKG_VERSION"));
-        info
+        introduced(ServerCapabilities::builder().enable_tools().build())
     }
 
     async fn list_tools(
@@ -67,7 +77,7 @@ impl ServerHandler for TurnServer {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.list().into_iter().map(tool).collect()))
+        Ok(listed(self.tools.list()))
     }
 
     async fn call_tool(

@@ -10,12 +10,12 @@ mod texts;
 pub use remote::{BadServer, Remote};
 pub use texts::{SKILL, SKILL_VERSION};
 
-use crate::mcp::{SERVER, answered, tool};
+use crate::mcp::{answered, introduced, listed};
 use breakglass_recovery::turn::{ToolAnswer, ToolSpec};
 use futures_util::future::BoxFuture;
 use remote::Unreached;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
+    CallToolRequestParams, CallToolResponse, ListToolsResult, PaginatedRequestParams,
     ProgressNotificationParam, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::RequestContext;
@@ -29,19 +29,24 @@ use tokio_util::sync::CancellationToken;
 /// Arguments beyond this are refused here, before they are sent anywhere; the gate's own limit is lower.
 const LARGEST_ARGUMENTS: usize = 56 << 10;
 
+/// One call, as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calling {
+    /// What the agent calls itself.
+    pub agent: String,
+    /// The tool.
+    pub tool: String,
+    /// Its arguments.
+    pub arguments: Value,
+}
+
 /// The doors themselves, where no server answers: looks, and nothing else.
 pub trait Direct: Send + Sync {
     /// The tools that there are, or a sentence that says why there are none.
     fn tools(&self) -> BoxFuture<'_, Result<Vec<ToolSpec>, String>>;
 
-    /// One call of an agent that calls itself so. `gone` is cancelled when nobody waits for the answer any more.
-    fn call(
-        &self,
-        agent: String,
-        tool: String,
-        arguments: Value,
-        gone: CancellationToken,
-    ) -> BoxFuture<'_, ToolAnswer>;
+    /// One call. `gone` is cancelled when nobody waits for the answer any more.
+    fn call(&self, calling: Calling, gone: CancellationToken) -> BoxFuture<'_, ToolAnswer>;
 
     /// The session is over: what is left to be written is written.
     fn end(&self) -> BoxFuture<'_, ()>;
@@ -91,13 +96,6 @@ struct OutsideServer {
     offered: Arc<AtomicU8>,
 }
 
-/// One call, as it came.
-struct Calling {
-    agent: String,
-    tool: String,
-    arguments: Value,
-}
-
 impl OutsideServer {
     async fn tools(&self) -> Vec<ToolSpec> {
         if let Some(remote) = &self.behind.remote
@@ -119,10 +117,10 @@ impl OutsideServer {
         gone: CancellationToken,
         beats: mpsc::Sender<()>,
     ) -> (ToolAnswer, u8) {
-        let Calling { agent, tool, arguments } = calling;
+        let Calling { agent, tool, arguments } = &calling;
         let why = match &self.behind.remote {
             None => self.behind.no_remote.clone(),
-            Some(remote) => match remote.call(&agent, &tool, &arguments, &beats).await {
+            Some(remote) => match remote.call(agent, tool, arguments, &beats).await {
                 Ok(answer) => return (answer, WHOLE),
                 Err(Unreached::NotThere(why)) => why,
                 Err(Unreached::Refused(why)) => return (error(format!("{why} Nothing was done.")), WHOLE),
@@ -136,7 +134,7 @@ impl OutsideServer {
                 }
             },
         };
-        let Some(direct) = self.behind.direct.as_ref().filter(|_| tool == "diag") else {
+        let Some(direct) = self.behind.direct.as_ref().filter(|_| calling.tool == "diag") else {
             let looks = if self.behind.direct.is_some() {
                 "diag still works, straight to the hosts."
             } else {
@@ -148,7 +146,7 @@ impl OutsideServer {
             );
             return (error(text), LOOKS);
         };
-        let answer = direct.call(agent, tool, arguments, gone).await;
+        let answer = direct.call(calling, gone).await;
         let text =
             format!("[{why} This look went straight to the host; it is kept in the spool.]\n{}", answer.text);
         (ToolAnswer { text, ..answer }, LOOKS)
@@ -162,8 +160,7 @@ fn error(text: String) -> ToolAnswer {
 impl ServerHandler for OutsideServer {
     fn get_info(&self) -> ServerConfig {
         let can = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
-        let mut info = ServerConfig::new(can);
-        info.server_info = Implementation::new(SERVER, env!("CARGO_PKG_VERSION"));
+        let mut info = introduced(can);
         info.instructions = Some(texts::INSTRUCTIONS.to_owned());
         info
     }
@@ -173,7 +170,7 @@ impl ServerHandler for OutsideServer {
         _page: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools().await.into_iter().map(tool).collect()))
+        Ok(listed(self.tools().await))
     }
 
     async fn call_tool(

@@ -10,19 +10,19 @@ pub(crate) const WORD: &str = "disk-probe";
 /// How often it is looked whether the child has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// A child of this very program that does its work on a directory, and may hang with its disk: nothing that the caller waits for is
+/// open in it. `None` where this program does not find itself.
+pub(crate) fn child(word: &str, dir: &Path) -> Option<Command> {
+    let mut command = Command::new(std::env::current_exe().ok()?);
+    command.arg(word).arg(dir).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Some(command)
+}
+
 /// Whether a file can be made there; `None` where the disk does not answer in time.
 pub(crate) fn takes_writes(dir: &Path, deadline: Duration) -> Option<bool> {
     // Without a child there is no safe way to ask: then the disk is left alone.
-    let own = std::env::current_exe().ok()?;
-    let mut command = Command::new(own);
-    // Nothing that its caller waits for may stay open in it.
-    command
-        .arg(WORD)
-        .arg(dir)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let mut command = child(WORD, dir)?;
     let mut child = command.spawn().ok()?;
     let began = Instant::now();
     while began.elapsed() < deadline {

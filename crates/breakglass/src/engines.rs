@@ -91,6 +91,7 @@ fn secret(fleet: &Fleet) -> Vec<PathBuf> {
         crate::here::keys(fleet, |_| true).into_iter().map(|(_, file)| file).collect();
     secret.push(fleet.state.clone());
     secret.extend(fleet.web.password_file.clone());
+    secret.extend(fleet.notify.secret_files());
     secret.extend(fleet.agent.claude.key_file.clone());
     secret.extend(fleet.agent.api.as_ref().and_then(|api| api.key_file.clone()));
     secret

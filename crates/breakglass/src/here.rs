@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use breakglass_doors::{Doors, HostKeys, Keyholder, Limits};
 use breakglass_fleet::{Door, Fleet};
 use breakglass_incident::Actor;
-use breakglass_journal::{Journal, OpenError, Spool};
+use breakglass_journal::{Journal, OpenError};
 use breakglass_recovery::Desk;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -76,12 +76,8 @@ impl Here {
         let host_keys = HostKeys::open_within(&host_keys, DISK)?;
         let doors = Doors::new(Arc::clone(&fleet), keyholder, host_keys, Limits::default());
         let dir = state.clone().unwrap_or_else(std::env::temp_dir).join("spool");
-        let spool = state.is_some().then(|| Spool::open(&dir, now)).transpose().unwrap_or_else(|error| {
-            eprintln!("breakglass: {error}");
-            None
-        });
         let journal = in_memory(&dir);
-        let spooling = Spooling::begin(&journal, spool);
+        let spooling = Spooling::begin(&journal, state.is_some().then_some(dir));
         let desk = Desk::new(fleet, doors, journal, now);
         breakglass_recovery::recall_normals(&desk).await;
         Ok(Self { desk, spooling })

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Incident(incident) => incident.run(&fleet),
         Command::Journal(journal) => journal.run(&fleet),
         Command::Mcp(mcp) => mcp.run(&fleet),
+        Command::Notify(notify) => notify.run(&fleet),
         Command::Init(init) => init.run(),
         Command::Check(check) => check.run(&fleet),
         Command::AcceptHostKey(accept) => accept.run(&fleet),
@@ -43,5 +44,6 @@ fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Demo(demo) => demo.run(),
         Command::DiskProbe { dir } => return disk_probe::run(&dir),
+        Command::SpoolWriter { dir } => return spooling::run(&dir),
     })
 }

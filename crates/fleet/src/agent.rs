@@ -110,7 +110,8 @@ impl Default for Outside {
 pub struct Claude {
     /// The program: a name that is looked up in `PATH`, or an absolute path.
     pub program: String,
-    /// The account that it runs as; `None`: the server's own, behind the sandbox alone.
+    /// The account that it runs as. `None`: a number that no account has, another one for each turn; a server that is not root
+    /// can only run it as itself, and does so only where the kernel keeps its own sockets from it (Landlock ABI 9).
     pub user: Option<String>,
     /// The model, in the program's own words; `None`: its default.
     pub model: Option<String>,

@@ -13,6 +13,7 @@ mod invalid;
 mod load;
 mod model;
 mod nearest;
+mod notify;
 mod parse;
 mod reader;
 mod references;
@@ -29,5 +30,6 @@ pub use model::{
     Backend, Component, ComponentKind, Door, DoorKind, Fleet, HostKeyPolicy, Maintenance, Scenario, Secret,
     Watch, Weekday,
 };
+pub use notify::{Address, Mail, MailTls, Notify, Ntfy, Occasion, Receiver, Way, Webhook};
 pub use values::split_address;
 pub use web::{CertificateFiles, Role, Roles, Tls, TrustedHeader, Web};

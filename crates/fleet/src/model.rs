@@ -4,6 +4,7 @@
 //! meeting one that is declared nowhere.
 
 use crate::agent::AgentSection;
+use crate::notify::Notify;
 use crate::web::Web;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Fleet {
     pub watch: Watch,
     /// The agents.
     pub agent: AgentSection,
+    /// Who is told elsewhere.
+    pub notify: Notify,
     /// Directory of the server's state (`[fleet] state_dir`).
     pub state: PathBuf,
     /// Sections that stand in the file and that nothing in this version acts on, in the order of their names.
@@ -95,6 +98,17 @@ impl Fleet {
             let needs = self.component(target)?.needs.iter().filter_map(|name| self.component(name));
             needs.into_iter().find(|component| component.kind == ComponentKind::Hypervisor)
         })
+    }
+
+    /// Whether a maintenance window is open for that target, or for the host that it runs on, at a moment in milliseconds
+    /// since 1970-01-01T00:00:00Z: whoever works on a hypervisor takes its guests down with it.
+    #[must_use]
+    pub fn in_maintenance(&self, target: &str, unix_millis: i64) -> bool {
+        let host = self.hypervisor_of(target).map(|host| host.name.as_str());
+        let named = [Some(target), host].into_iter().flatten();
+        named
+            .into_iter()
+            .any(|name| self.watch.maintenance.iter().any(|window| window.covers(name, unix_millis)))
     }
 }
 

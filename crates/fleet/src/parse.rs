@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 /// Sections that may stand in the file before anything acts on them; what is inside is not looked at yet.
-const NOT_YET_READ: [&str; 3] = ["kit", "notify", "verify"];
+const NOT_YET_READ: [&str; 2] = ["kit", "verify"];
 
 impl Fleet {
     /// Parses the text of a fleet file; `path` is only for messages.
@@ -37,6 +37,7 @@ impl Fleet {
         let web = sections::web(&mut file, &mut report);
         let watch = sections::watch(&mut file, &mut report, &mut names);
         let agent = sections::agent(&mut file, &mut report, &mut names);
+        let notify = sections::notify(&mut file, &mut report, &mut names);
         let unused_sections = unused_sections(&mut file, &mut report);
         file.close(&mut report);
 
@@ -53,7 +54,19 @@ impl Fleet {
             return Err(Invalid::new(path, problems, false));
         }
         let doors = doors.into_iter().map(|placed| placed.door).collect();
-        Ok(Self { name, components, secrets, doors, scenarios, web, watch, agent, state, unused_sections })
+        Ok(Self {
+            name,
+            components,
+            secrets,
+            doors,
+            scenarios,
+            web,
+            watch,
+            agent,
+            notify,
+            state,
+            unused_sections,
+        })
     }
 }
 

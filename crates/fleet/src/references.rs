@@ -12,10 +12,11 @@ pub(crate) enum Space {
     Secret,
     Door,
     Scenario,
+    Receiver,
 }
 
 impl Space {
-    const ALL: [Self; 4] = [Self::Component, Self::Secret, Self::Door, Self::Scenario];
+    const ALL: [Self; 5] = [Self::Component, Self::Secret, Self::Door, Self::Scenario, Self::Receiver];
 
     const fn word(self) -> &'static str {
         match self {
@@ -23,6 +24,7 @@ impl Space {
             Self::Secret => "secret",
             Self::Door => "door",
             Self::Scenario => "scenario",
+            Self::Receiver => "receiver",
         }
     }
 }

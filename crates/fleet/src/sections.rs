@@ -5,11 +5,13 @@
 
 mod agent;
 mod door;
+mod notify;
 mod watch;
 mod web;
 
 pub(crate) use agent::agent;
 pub(crate) use door::{PlacedDoor, doors, refuse_doors_to_nowhere};
+pub(crate) use notify::notify;
 pub(crate) use watch::watch;
 pub(crate) use web::web;
 

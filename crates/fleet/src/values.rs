@@ -183,6 +183,42 @@ pub(crate) fn source(text: &str) -> Parsed<String> {
     }
 }
 
+/// An address on the web to which more may be added: no account, no question, no fragment, no slash at its end.
+pub(crate) fn url(text: &str) -> Parsed<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let authority = rest.and_then(|rest| rest.split('/').next());
+    let plain = text.chars().all(|c| c.is_ascii_graphic() && !"?#\"\\<>`{}".contains(c));
+    match authority {
+        Some(authority) if authority.contains('@') => {
+            Err("a name or password has no place in an address".to_owned())
+        }
+        Some(authority) if plain && (address(authority).is_ok() || bare_v6(authority)) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!(
+            "`{}` is no address on the web; write it like https://breakglass.example.org or http://192.0.2.2:8080",
+            text.escape_debug()
+        )),
+    }
+}
+
+/// `[2001:db8::1]`, which needs no port in an address on the web.
+fn bare_v6(authority: &str) -> bool {
+    let inner = authority.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inner.is_some_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Somebody's mail address, without a name around it.
+pub(crate) fn mail_address(text: &str) -> Parsed<String> {
+    let local = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
+    match text.rsplit_once('@') {
+        Some((name, domain)) if !name.is_empty() && name.bytes().all(local) && is_host(domain) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("`{}` is no mail address like oncall@example.org", text.escape_debug())),
+    }
+}
+
 /// A path that means the same wherever the program was started.
 pub(crate) fn path(text: &str) -> Parsed<PathBuf> {
     if text.starts_with('/') && !text.chars().any(char::is_control) {

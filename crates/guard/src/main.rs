@@ -24,6 +24,7 @@ mod sorted;
 #[expect(unsafe_code, reason = "fork, descriptors, signals and the environment have no safe interface")]
 mod sys;
 mod tool;
+mod zone;
 
 fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(pipeline::run())

@@ -90,16 +90,22 @@ pub(crate) enum SessionSignals {
     Ignored,
     /// As a program expects them when it starts.
     Default,
+    /// They do nothing here, and a program that is started finds them as it expects them: the kernel gives up handlers where
+    /// a program begins, and keeps what is ignored.
+    Harmless,
 }
 
 /// Sets what hang-up, interrupt, termination and broken pipes do.
 pub(crate) fn session_signals(what: SessionSignals) {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    let nothing: extern "C" fn(libc::c_int) = nothing;
     let action = match what {
         SessionSignals::Ignored => libc::SIG_IGN,
         SessionSignals::Default => libc::SIG_DFL,
+        SessionSignals::Harmless => nothing as libc::sighandler_t,
     };
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE] {
-        // SAFETY: both actions are constants of the system; no handler of ours is installed.
+        // SAFETY: two of the actions are constants of the system, and the handler does nothing.
         unsafe { libc::signal(signal, action) };
     }
 }

@@ -321,6 +321,21 @@ pub enum EventBody {
         /// What is wrong with it, in a sentence fragment.
         why: String,
     },
+    /// A receiver elsewhere was told of an event, or could not be. Whoever restarts sees here who knows already.
+    Notified {
+        /// The event that the notice is about; 0 where it is about no event, such as a journal that keeps none.
+        of: Seq,
+        /// The key of the notice: the same at every try, so that a receiver can tell a second copy from a second notice.
+        key: String,
+        /// The receiver's name in the fleet file.
+        receiver: String,
+        /// How far it came.
+        how: Delivery,
+        /// How often it was tried.
+        tries: u32,
+        /// What the notice says, or what went wrong, in a sentence fragment.
+        sentence: String,
+    },
     /// Somebody took the body of an event out of the journal, a secret that had slipped in, say. Its place, time, actor, kind and
     /// digest stay, so the chain still holds.
     Erased {
@@ -371,11 +386,24 @@ impl EventBody {
             Self::HostKeyAccepted { .. } => "host-key-accepted",
             Self::Gap { .. } => "gap",
             Self::SpoolSetAside { .. } => "spool-set-aside",
+            Self::Notified { .. } => "notified",
             Self::Erased { .. } => "erased",
             Self::Removed { .. } => "removed",
             Self::Turn(event) => event.kind(),
         }
     }
+}
+
+/// How far a notice came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// The receiver took it.
+    Sent,
+    /// It did not yet; it is tried again.
+    Waiting,
+    /// It is tried no more.
+    GivenUp,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

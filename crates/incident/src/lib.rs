@@ -16,14 +16,14 @@ mod words;
 
 pub use actor::{Actor, AgentActor, OutsideAgent, SpoolActor};
 pub use event::{
-    ArtifactRef, CallId, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
-    TurnId,
+    ArtifactRef, CallId, CommandId, Delivery, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq,
+    TargetState, TurnId,
 };
 pub use markdown::markdown;
 pub use material::material_since;
 pub use turn_event::{CallOutcome, Spend, TurnEvent, TurnOutcome};
 pub use turns::{Approval, Call, Turn, TurnEndView, Turns, WaitingCall};
-pub use view::{Command, CommandEnd, FinishedVerb, Forensics, RunningVerb, View};
+pub use view::{Command, CommandEnd, FinishedVerb, Forensics, NoticeView, RunningVerb, View};
 pub use words::{Row, RowKind, duration, row};
 
 #[cfg(test)]

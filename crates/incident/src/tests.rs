@@ -110,6 +110,7 @@ fn stall(action: Action) -> EventBody {
                 seen: "0 in two samples".into(),
                 health: Health::Down,
             }],
+            changed: Vec::new(),
             action,
             because: "A fresh process opens the disk anew".into(),
             wrong_if: "a backup still runs".into(),

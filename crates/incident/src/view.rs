@@ -2,11 +2,12 @@
 
 use crate::words::{Row, row};
 use crate::{
-    Actor, ArtifactRef, CommandId, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq, TargetState,
-    Turns,
+    Actor, ArtifactRef, CommandId, Delivery, Event, EventBody, ForensicsPart, IncidentId, PressId, Seq,
+    TargetState, Turns,
 };
 use breakglass_protocol::{OperationId, Outcome, Refusal, Status, Step, Timestamp, Verb};
 use breakglass_triage::{Health, Triage};
+use std::collections::BTreeMap;
 
 /// A verb that was pressed and has not been seen to end.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +102,17 @@ pub struct Forensics {
     pub parts: Vec<ForensicsPart>,
 }
 
+/// The newest notice to one receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeView {
+    /// When this was known.
+    pub at: Timestamp,
+    /// How far it came.
+    pub how: Delivery,
+    /// What it says, or why it did not come further.
+    pub sentence: String,
+}
+
 /// An incident as it stands. Nothing in here is known from anywhere but the events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
@@ -128,6 +140,8 @@ pub struct View {
     pub well_again: Option<Timestamp>,
     /// The newest triage.
     pub triage: Option<Triage>,
+    /// The newest notice to each receiver, by its name.
+    pub notices: BTreeMap<String, NoticeView>,
     /// The verb that runs.
     pub running: Option<RunningVerb>,
     /// All verbs that ended, oldest first.
@@ -195,6 +209,10 @@ impl View {
             }
             EventBody::Observed { state, .. } => self.observed(event.at, state),
             EventBody::Triaged { triage, .. } => self.triage = Some((**triage).clone()),
+            EventBody::Notified { receiver, how, sentence, .. } => {
+                let notice = NoticeView { at: event.at, how: *how, sentence: sentence.clone() };
+                self.notices.insert(receiver.clone(), notice);
+            }
             EventBody::VerbPressed { verb, .. } => self.pressed(event, *verb),
             EventBody::VerbAccepted { press, verb, operation, joined, .. } => {
                 self.accepted(event, *press, *verb, operation, *joined);

@@ -3,7 +3,7 @@
 //! Everything here is plain text. It may hold what a guest or a stranger wrote, so whoever renders it escapes it.
 
 use crate::turn_words;
-use crate::{Actor, ArtifactRef, Event, EventBody, ForensicsPart, Seq, TargetState};
+use crate::{Actor, ArtifactRef, Delivery, Event, EventBody, ForensicsPart, Seq, TargetState};
 use breakglass_protocol::{Outcome, PartOutcome, Phase, Timestamp, Verb};
 use breakglass_triage::{Action, Health, Triage};
 
@@ -226,6 +226,9 @@ fn tell(body: &EventBody) -> Option<Told> {
                 ))
                 .health(Health::Degraded)
         }
+        EventBody::Notified { receiver, how, tries, sentence, .. } => {
+            notified(receiver, *how, *tries, sentence)
+        }
         EventBody::Erased { which, was, why } => Told::new(
             Did,
             "journal",
@@ -239,6 +242,23 @@ fn tell(body: &EventBody) -> Option<Told> {
             format!("An event of the kind {was} stands here and cannot be shown: {why}."),
         ),
     })
+}
+
+fn notified(receiver: &str, how: Delivery, tries: u32, what: &str) -> Told {
+    let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+    match how {
+        Delivery::Sent => Told::new(RowKind::Note, "notice", format!("Told {receiver}: {}", sentence(what))),
+        Delivery::Waiting => {
+            Told::new(RowKind::Note, "notice", format!("{receiver} could not be told yet, after {times}."))
+                .and(sentence(what))
+                .health(Health::Degraded)
+        }
+        Delivery::GivenUp => {
+            Told::new(RowKind::Note, "notice", format!("{receiver} was not told, after {times}."))
+                .and(sentence(what))
+                .health(Health::Degraded)
+        }
+    }
 }
 
 fn observed(target: &str, state: &TargetState, before: Option<Health>) -> Told {

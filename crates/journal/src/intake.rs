@@ -11,7 +11,8 @@ use crate::store::signed;
 use crate::{Journal, Keeping};
 use breakglass_chain::{Hash, Tip};
 use breakglass_incident::{
-    Actor, ArtifactRef, CommandId, Event, EventBody, IncidentId, PressId, Seq, SpoolActor,
+    Actor, ArtifactRef, CallId, CommandId, Event, EventBody, IncidentId, PressId, Seq, SpoolActor, TurnEvent,
+    TurnId,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use std::collections::BTreeMap;
@@ -229,15 +230,25 @@ fn permitted(line: &Line) -> Result<(), SpoolIntake> {
     let refuse = |why: String| Err(SpoolIntake::Damaged { line: line.tip.seq, why });
     match &line.event.actor {
         Actor::Cli(_) | Actor::Guard(_) | Actor::Watch | Actor::Server => {}
+        // One that called a tool while no server ran, through the command line.
+        Actor::Outside(_)
+            if is_outside_call(&line.event.body)
+                || matches!(
+                    &line.event.body,
+                    EventBody::CommandStarted { .. } | EventBody::CommandFinished { .. }
+                ) => {}
         other => return refuse(format!("names `{other}`, for whom no command line speaks")),
     }
     match &line.event.body {
+        body if is_outside_call(body) => Ok(()),
         body @ (EventBody::ServerStarted { .. }
         | EventBody::ServerStopped {}
         | EventBody::LoggedIn { .. }
         | EventBody::LoginRefused { .. }
+        | EventBody::SessionsEnded { .. }
         | EventBody::Gap { .. }
         | EventBody::SpoolSetAside { .. }
+        | EventBody::Notified { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_)) => {
@@ -247,6 +258,16 @@ fn permitted(line: &Line) -> Result<(), SpoolIntake> {
     }
 }
 
+/// A call of an outside agent, or its answer: the only events about agents that need no server.
+fn is_outside_call(body: &EventBody) -> bool {
+    let EventBody::Turn(event) = body else { return false };
+    matches!(
+        event,
+        TurnEvent::ToolCalled { turn: TurnId::OUTSIDE, .. }
+            | TurnEvent::ToolAnswered { turn: TurnId::OUTSIDE, .. }
+    )
+}
+
 /// The lines of the same spool that an event names.
 fn refers_to(event: &Event) -> Vec<u64> {
     let mut named: Vec<u64> = event.incident.iter().map(|id| id.0).collect();
@@ -254,6 +275,7 @@ fn refers_to(event: &Event) -> Vec<u64> {
         EventBody::VerbAccepted { press, .. } => named.push(press.0),
         EventBody::VerbFinished { press, .. } => named.extend(press.map(|press| press.0)),
         EventBody::CommandFinished { command, .. } => named.push(command.0),
+        EventBody::Turn(TurnEvent::ToolAnswered { call, .. }) => named.push(call.0),
         _ => {}
     }
     named
@@ -264,7 +286,9 @@ fn artifacts(body: &EventBody) -> Vec<ArtifactRef> {
         EventBody::ForensicsCaptured { parts, .. } => {
             parts.iter().filter_map(|part| part.artifact.clone()).collect()
         }
-        EventBody::CommandFinished { rest, .. } => rest.iter().cloned().collect(),
+        EventBody::CommandFinished { rest, .. } | EventBody::Turn(TurnEvent::ToolAnswered { rest, .. }) => {
+            rest.iter().cloned().collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -299,7 +323,7 @@ fn drafts(
     drafts
 }
 
-/// A press and a command are named by the number of their event. A name that the spool does not explain is none.
+/// A press, a command and a call are named by the number of their event. A name that the spool does not explain is none.
 fn renumbered(mut body: EventBody, known: &Numbers) -> EventBody {
     let number = |line: u64| known.get(&line).map(|(seq, _)| seq.0);
     match &mut body {
@@ -309,6 +333,7 @@ fn renumbered(mut body: EventBody, known: &Numbers) -> EventBody {
             *press = press.and_then(|press| number(press.0)).map(PressId)
         }
         EventBody::CommandFinished { command, .. } => *command = CommandId(number(command.0).unwrap_or(0)),
+        EventBody::Turn(TurnEvent::ToolAnswered { call, .. }) => *call = CallId(number(call.0).unwrap_or(0)),
         _ => {}
     }
     body

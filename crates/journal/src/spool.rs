@@ -6,16 +6,18 @@
 
 pub(crate) mod lines;
 
+use crate::SharedDir;
 use breakglass_chain::{Head as ChainHead, LINE_LIMIT, Resume, Tip, Verify};
 use breakglass_incident::{Actor, Event, EventBody, IncidentId, Seq};
 use breakglass_protocol::Timestamp;
 use serde::Serialize;
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+const FILE: &str = "spool.jsonl";
 /// How often and how long the lock of another command is waited for.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
@@ -67,28 +69,26 @@ impl Spool {
     /// # Errors
     /// Where the directory cannot be made.
     pub fn open(dir: &Path, clock: fn() -> Timestamp) -> Result<Self, SpoolError> {
-        let path = dir.join("spool.jsonl");
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|source| SpoolError::File { path: path.clone(), source })?;
-        let spool = Self { path, clock };
-        spool.belongs_to_the_state(dir);
+        let spool = Self { path: dir.join(FILE), clock };
+        let state = dir.parent().unwrap_or(dir);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
+        made.and_then(|()| spool.file()).map_err(|source| spool.failed(source))?;
         Ok(spool)
     }
 
-    /// Root at the command line beside a server of another account: the server has to be able to read it. Only root can give a
-    /// file away, for anybody else this does nothing.
-    fn belongs_to_the_state(&self, dir: &Path) {
-        let Some(owner) = dir.parent().and_then(|state| std::fs::metadata(state).ok()) else { return };
-        let others =
-            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() != owner.uid());
-        if others(dir) {
-            let _not_root = chown(dir, Some(owner.uid()), Some(owner.gid()));
-        }
-        let mut options = OpenOptions::new();
-        let made = options.append(true).create(true).mode(0o600).open(&self.path);
-        if made.is_ok() && others(&self.path) {
-            let _not_root = chown(&self.path, Some(owner.uid()), Some(owner.gid()));
-        }
+    fn failed(&self, source: std::io::Error) -> SpoolError {
+        SpoolError::File { path: self.path.clone(), source }
+    }
+
+    /// The directory that it lies in, and its state directory's owner as the owner of both.
+    fn directory(&self) -> std::io::Result<SharedDir> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let (state, name) = (dir.parent().unwrap_or(dir), dir.file_name().unwrap_or_default());
+        SharedDir::state(state)?.within(Path::new(name))
+    }
+
+    fn file(&self) -> std::io::Result<File> {
+        self.directory()?.append(FILE, 0o600)
     }
 
     /// Its file.
@@ -107,7 +107,7 @@ impl Spool {
         actor: Actor,
         body: EventBody,
     ) -> Result<Event, SpoolError> {
-        let failed = |source| SpoolError::File { path: self.path.clone(), source };
+        let failed = |source| self.failed(source);
         let mut file = self.locked()?;
         let resume = resume(&mut file).map_err(failed)?.ok_or_else(|| self.damaged())?;
         let at = (self.clock)();
@@ -128,7 +128,7 @@ impl Spool {
     /// # Errors
     /// Where it cannot be read.
     pub fn events(&self) -> Result<Vec<Event>, SpoolError> {
-        let failed = |source| SpoolError::File { path: self.path.clone(), source };
+        let failed = |source| self.failed(source);
         let Some(file) = self.existing()? else { return Ok(Vec::new()) };
         let mut events = Vec::new();
         for line in BufReader::new(file).split(b'\n') {
@@ -153,11 +153,14 @@ impl Spool {
     }
 
     fn existing(&self) -> Result<Option<File>, SpoolError> {
-        match File::open(&self.path) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(SpoolError::File { path: self.path.clone(), source }),
+        // Reading makes no directory.
+        if let Err(error) = std::fs::symlink_metadata(&self.path)
+            && error.kind() == std::io::ErrorKind::NotFound
+        {
+            return Ok(None);
         }
+        let file = self.directory().and_then(|directory| directory.read(FILE));
+        file.map(Some).map_err(|source| self.failed(source))
     }
 
     fn damaged(&self) -> SpoolError {
@@ -171,15 +174,13 @@ impl Spool {
     }
 
     fn locked(&self) -> Result<File, SpoolError> {
-        let failed = |source| SpoolError::File { path: self.path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true).mode(0o600);
-        let mut file = options.open(&self.path).map_err(failed)?;
+        let failed = |source| self.failed(source);
+        let mut file = self.file().map_err(failed)?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) if self.is_still(&file) => return Ok(file),
                 // The server has set it aside meanwhile: what would be written there, nobody takes in.
-                Ok(()) => file = options.open(&self.path).map_err(failed)?,
+                Ok(()) => file = self.file().map_err(failed)?,
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }

@@ -138,6 +138,46 @@ pub struct ClockFacts {
     pub at: Timestamp,
     /// Whether the kernel calls it synchronised.
     pub synchronised: bool,
+    /// Minutes east of Greenwich of the target's own time zone, in which its programs write their logs. Older guards do not tell.
+    #[serde(default)]
+    pub offset_minutes: Option<i32>,
+}
+
+/// Something about the target that is not as it was a while ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When, by the target's clock.
+    pub at: Timestamp,
+    /// Of which kind.
+    pub kind: ChangeKind,
+    /// What: `upgraded openssl 3.5.1`, a path, a unit, or who came from where.
+    pub what: String,
+}
+
+/// Kinds of changes, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// A package was installed, upgraded or removed, or the system was switched to another generation.
+    Package,
+    /// A file of a unit that an administrator wrote, or which units are enabled.
+    Unit,
+    /// Any other file below `/etc`.
+    Configuration,
+    /// Somebody logged in.
+    Login,
+}
+
+impl ChangeKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Package, Self::Unit, Self::Configuration, Self::Login];
+}
+
+/// How far back changes are looked for, in seconds: what broke at night was often touched in the evening.
+pub const CHANGES_SECONDS: u32 = 2 * 60 * 60;
+
+fn untold<T>() -> Part<T> {
+    Part::No("the guard there is older and does not tell".to_owned())
 }
 
 /// A small file written and synced on one file system.
@@ -172,6 +212,9 @@ pub struct Facts {
     pub blocked: Part<Vec<BlockedTask>>,
     /// Failed units; `No` where no init system that knows units runs.
     pub failed_units: Part<Vec<FailedUnit>>,
+    /// What changed within [`CHANGES_SECONDS`], the newest first, at most a dozen of each kind.
+    #[serde(default = "untold")]
+    pub changes: Part<Vec<Change>>,
     /// Clock.
     pub clock: Part<ClockFacts>,
     /// Write-and-sync, one for each writable file system on a disk.

@@ -16,8 +16,8 @@ mod verb;
 pub mod words;
 
 pub use facts::{
-    BlockedTask, ClockFacts, Facts, FailedUnit, Filesystem, LoadFacts, MemoryFacts, Part, PressureFacts,
-    PressureLine, SyncProbe,
+    BlockedTask, CHANGES_SECONDS, Change, ChangeKind, ClockFacts, Facts, FailedUnit, Filesystem, LoadFacts,
+    MemoryFacts, Part, PressureFacts, PressureLine, SyncProbe,
 };
 pub use line::{EndedBy, Line, Outcome, PartOutcome, Phase, parse_line, render_line};
 pub use refusal::{Refusal, Rule};

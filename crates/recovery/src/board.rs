@@ -3,6 +3,7 @@
 //! Nothing here is a record. After a restart it is empty and fills within one watch interval; what has to survive is in
 //! the journal.
 
+use crate::Dependency;
 use crate::prober::Prober;
 use breakglass_fleet::Fleet;
 use breakglass_incident::IncidentId;
@@ -112,6 +113,7 @@ struct Shared {
     followed: Mutex<HashSet<OperationId>>,
     keys: Mutex<HashMap<String, String>>,
     surroundings: Mutex<Surroundings>,
+    beside: Mutex<BTreeMap<String, Dependency>>,
 }
 
 /// What belongs to a target and is on no page.
@@ -119,6 +121,7 @@ struct Shared {
 struct Backstage {
     prober: Arc<tokio::sync::Mutex<Prober>>,
     telling: Arc<tokio::sync::Mutex<()>>,
+    back_at: Mutex<Option<Timestamp>>,
 }
 
 /// What the server itself needs, as it was last seen; refreshed by the watch, so that a page never waits for it.
@@ -162,6 +165,7 @@ impl Board {
             followed: Mutex::default(),
             keys: Mutex::default(),
             surroundings: Mutex::default(),
+            beside: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -222,6 +226,19 @@ impl Board {
         self.shared.backstage.get(target).map(|backstage| Arc::clone(&backstage.telling)).unwrap_or_default()
     }
 
+    /// When this target was last seen to come back from being down.
+    pub(crate) fn back_at(&self, target: &str) -> Option<Timestamp> {
+        let backstage = self.shared.backstage.get(target)?;
+        *backstage.back_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was seen to come back.
+    pub(crate) fn came_back(&self, target: &str, at: Timestamp) {
+        if let Some(backstage) = self.shared.backstage.get(target) {
+            *backstage.back_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        }
+    }
+
     /// Whether this untrusted key of a host has not been told yet; from now on it has.
     pub(crate) fn first_sight_of_key(&self, host: &str, shown: &str) -> bool {
         let mut keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,6 +247,18 @@ impl Board {
 
     pub(crate) fn forget_key(&self, host: &str) {
         self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
+    /// Shows how something beside the server does, in the place of what was shown of it under that name before.
+    pub fn show_dependency(&self, dependency: Dependency) {
+        let mut beside = self.shared.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        beside.insert(dependency.name.clone(), dependency);
+        drop(beside);
+        self.shared.changed.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn beside(&self) -> Vec<Dependency> {
+        self.shared.beside.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     pub(crate) fn surroundings(&self) -> Surroundings {

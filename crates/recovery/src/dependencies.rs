@@ -43,6 +43,7 @@ pub fn dependencies(desk: &Desk) -> Vec<Dependency> {
     all.extend(power.map(|door| power_door(desk, door)));
     all.push(names(desk));
     all.extend(password_file(desk));
+    all.extend(desk.board.beside());
     all
 }
 

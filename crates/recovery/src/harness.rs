@@ -7,12 +7,12 @@ use crate::{Desk, words::WordsError};
 use breakglass_doors::{Ask, Chunk, End};
 use breakglass_fleet::Door;
 use breakglass_incident::{Actor, CommandId, EventBody, IncidentId};
-use breakglass_protocol::{EndedBy, Line};
+use breakglass_protocol::{EndedBy, Line, Outcome};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Of a command's time, this much is the guard's: to ask it to end, to kill it, and to see that.
 const ENDING: Duration = Duration::from_secs(4);
@@ -27,17 +27,39 @@ pub(crate) fn request(line: &str, deadline: Duration) -> String {
 
 /// The commands that run behind a harness now, and so can be stopped.
 #[derive(Debug, Clone, Default)]
-pub struct Stoppable(Arc<Mutex<HashMap<CommandId, (Door, String)>>>);
+pub struct Stoppable(Arc<Begun>);
+
+#[derive(Debug, Default)]
+struct Begun {
+    commands: Mutex<HashMap<CommandId, (Door, String)>>,
+    more: Notify,
+}
 
 impl Stoppable {
     fn all(&self) -> std::sync::MutexGuard<'_, HashMap<CommandId, (Door, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begins(&self, command: CommandId, door: Door, operation: String) {
+        self.all().insert(command, (door, operation));
+        self.0.more.notify_waiters();
     }
 
     /// Whether the command runs and can be stopped.
     #[must_use]
     pub fn has(&self, command: CommandId) -> bool {
         self.all().contains_key(&command)
+    }
+
+    /// Waits until it can be; for ever, where it never can.
+    async fn await_begun(&self, command: CommandId) {
+        loop {
+            let more = self.0.more.notified();
+            if self.has(command) {
+                return;
+            }
+            more.await;
+        }
     }
 }
 
@@ -71,7 +93,7 @@ pub(crate) async fn unwrap(
         for line in heard {
             match line {
                 Line::Started { operation: Some(operation), .. } => {
-                    desk.stoppable.all().insert(command, (door.clone(), operation.0));
+                    desk.stoppable.begins(command, door.clone(), operation.0);
                 }
                 Line::Output { stream, text } => {
                     let bytes = Bytes::from(text);
@@ -105,10 +127,41 @@ pub async fn stop_command(
     let Some((door, operation)) = found else { return Err(WordsError::NotRunning { command }) };
     let text = format!("Stops the command that began at event {command}.");
     keep(desk, incident, who, EventBody::Note { text }).await;
-    Ok(ask_to_stop(desk, &door, &operation).await)
+    Ok(ask_to_stop(desk, &door, &operation).await.1)
 }
 
-async fn ask_to_stop(desk: &Desk, door: &Door, operation: &str) -> String {
+/// Somebody stops the turn that runs this command, and so the command. How it ended is told as its own end; what is told here
+/// is that nobody could see to it.
+pub(crate) async fn stop_with_turn(
+    desk: &Desk,
+    by: Actor,
+    incident: Option<IncidentId>,
+    command: CommandId,
+    door: &Door,
+) {
+    let why = if door.harness {
+        // The word may come before the host's guard has said what it is to be told.
+        desk.stoppable.await_begun(command).await;
+        let Some((door, operation)) = desk.stoppable.all().get(&command).cloned() else { return };
+        let text = format!("Stops, with its turn, the command that began at event {command}.");
+        keep(desk, incident, by, EventBody::Note { text }).await;
+        match ask_to_stop(desk, &door, &operation).await {
+            (true, _) => return,
+            (false, why) => why,
+        }
+    } else {
+        format!("nothing at {} can stop it, since its door has no harness (breakglass-guard repair)", door.to)
+    };
+    let text = format!(
+        "The command that began at event {command} was NOT seen to stop with its turn: {why}. It may go on until it ends by \
+         itself; look at {} before you repeat it.",
+        door.to
+    );
+    keep(desk, incident, Actor::Server, EventBody::Note { text }).await;
+}
+
+/// Whether the host's guard says that it has ended, and the sentence.
+async fn ask_to_stop(desk: &Desk, door: &Door, operation: &str) -> (bool, String) {
     let ask = Ask {
         door: &door.name,
         command: format!("--json --stop {operation}"),
@@ -118,11 +171,11 @@ async fn ask_to_stop(desk: &Desk, door: &Door, operation: &str) -> String {
     let (end, captured) = desk.doors.capture(ask).await;
     let last = GuardLines::default().stdout(&captured.stdout).pop();
     match (last, end) {
-        (Some(Line::Finished { message, .. }), _) => message,
+        (Some(Line::Finished { message, outcome, .. }), _) => (outcome == Outcome::Done, message),
         (_, End::Finished { .. }) => {
-            "the host's guard did not say whether it stopped; look at the host".to_owned()
+            (false, "the host's guard did not say whether it stopped; look at the host".to_owned())
         }
-        (_, end) => format!("{end}"),
+        (_, end) => (false, end.to_string()),
     }
 }
 

@@ -96,6 +96,9 @@ pub(crate) async fn tell(desk: &Desk, target: &str, by: &Actor, verdict: Verdict
     } else {
         view.incident
     };
+    if view.health == Health::Down && matches!(state.health, Health::Good | Health::Degraded) {
+        desk.board.came_back(target, now);
+    }
     // The first look after a start that finds everything in order is no news.
     let news =
         changed && !(view.health == Health::Unknown && state.health == Health::Good && incident.is_none());

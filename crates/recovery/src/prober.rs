@@ -6,7 +6,7 @@ use crate::judge::{Look, SyncSeen, Verdict, judge};
 use crate::power::{NoStatus, status};
 use crate::{Desk, TargetView, WriteRate};
 use breakglass_doors::{Ask, Banner, End, ssh_banner};
-use breakglass_fleet::{Door, split_address};
+use breakglass_fleet::{Door, DoorKind, split_address};
 use breakglass_protocol::{BlockSample, ProcessIdentity, Status, SyncProbe};
 use breakglass_triage::{Health, NormalLearner, Reach};
 use std::sync::Arc;
@@ -215,9 +215,10 @@ fn better(one: Reach, other: Reach) -> Reach {
 
 /// Whether the hypervisor's own SSH port is silent; false where there is none.
 async fn hypervisor_silent(desk: &Desk, target: &str) -> bool {
-    let Some(door) = desk.fleet.power_door(target) else { return false };
+    let Some(host) = desk.fleet.hypervisor_of(target) else { return false };
+    let door = desk.fleet.doors.iter().find(|door| door.kind == DoorKind::Power && door.to == host.name);
     matches!(
-        banner(desk, &door.to, door.port, LOOK_DEADLINE).await,
+        banner(desk, &host.name, door.map_or(22, |door| door.port), LOOK_DEADLINE).await,
         Reach::Silent | Reach::NoBanner | Reach::Closed
     )
 }

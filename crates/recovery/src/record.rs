@@ -49,6 +49,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::Note { .. }
         | EventBody::Gap { .. }
         | EventBody::SpoolSetAside { .. }
+        | EventBody::Notified { .. }
         | EventBody::Erased { .. }
         | EventBody::Removed { .. }
         | EventBody::Turn(_) => None,

@@ -3,6 +3,7 @@
 
 use crate::harness::{self, Said};
 use crate::record::keep;
+use crate::turn::Halt;
 use crate::{Desk, host_key};
 use breakglass_doors::{Ask, Chunk, End};
 use breakglass_fleet::{Door, DoorKind};
@@ -115,16 +116,28 @@ pub async fn run_into(
     awaited(desk, who, run, Some(sink)).await
 }
 
-/// The same for an agent's call, under whose number its live output is shown.
+/// The same for an agent's call, under whose number its live output is shown. Somebody who stops the turn stops the command.
 pub(crate) async fn run_for_call(
     desk: &Desk,
     who: Actor,
     run: Run,
     door: Door,
     call: CallId,
+    halt: Option<&Halt>,
 ) -> Result<CommandEnd, RunError> {
     let running = Running { shown_as: call.0, ..start(desk, who, run, door).await? };
-    Ok(followed(desk, running, None).await)
+    let (command, incident, door) = (running.command, running.incident, running.door.clone());
+    let run = followed(desk, running, None);
+    tokio::pin!(run);
+    let Some(halt) = halt.filter(|_| door.kind == DoorKind::Repair) else { return Ok(run.await) };
+    let by = tokio::select! {
+        end = &mut run => return Ok(end),
+        by = halt.said() => by,
+    };
+    tokio::select! {
+        end = &mut run => Ok(end),
+        () = harness::stop_with_turn(desk, by, incident, command, &door) => Ok((&mut run).await),
+    }
 }
 
 async fn awaited(

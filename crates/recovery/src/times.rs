@@ -21,6 +21,9 @@ pub struct Times {
     pub give_up_on_nonsense: Duration,
     /// For so long after a verb the target may take until it is well; then it is said that it is not.
     pub well_again: Duration,
+    /// For so long after a hypervisor came back a guest that is down may still be on its way up: that is part of the hypervisor's
+    /// incident and opens none of its own.
+    pub waking: Duration,
 }
 
 impl Default for Times {
@@ -34,6 +37,7 @@ impl Default for Times {
             give_up: Duration::from_secs(30 * 60),
             give_up_on_nonsense: Duration::from_secs(60),
             well_again: Duration::from_secs(180),
+            waking: Duration::from_secs(180),
         }
     }
 }

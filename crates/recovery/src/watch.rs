@@ -9,6 +9,7 @@ use crate::operation::Operation;
 use crate::{Desk, dependencies, host_key, normals, observe, prober, rejoin, words};
 use breakglass_fleet::DoorKind;
 use breakglass_incident::Actor;
+use breakglass_protocol::Timestamp;
 use breakglass_triage::{Health, Reach};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
@@ -59,8 +60,7 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
         desk.board.prober(name).lock().await.look(desk, name).await
     };
     let now = desk.now();
-    let maintenance =
-        desk.fleet.watch.maintenance.iter().any(|window| window.covers(name, now.unix_millis()));
+    let maintenance = desk.fleet.in_maintenance(name, now.unix_millis());
     desk.board.update(name, |view| view.maintenance = maintenance);
     adopt(desk, name).await;
     let Some(view) = desk.board.target(name) else { return };
@@ -71,10 +71,24 @@ async fn look_once(desk: &Desk, name: &str, damper: &mut Damper) {
         // At the start nothing is known, and good news needs no second look.
         let first_good = view.health == Health::Unknown && verdict.state.health == Health::Good;
         if damper.counts(&verdict, &desk.fleet.watch) || first_good {
+            let alarm = verdict.alarm && !host_only_just_back(desk, name, now);
+            let verdict = Verdict { alarm, ..verdict };
             observe::tell(desk, name, &Actor::Watch, verdict).await;
         }
     }
     tell_live(desk, name);
+}
+
+/// Whether the host of this target is down, or has come back so recently that its guests are still being started.
+fn host_only_just_back(desk: &Desk, name: &str, now: Timestamp) -> bool {
+    let Some(host) = desk.fleet.hypervisor_of(name).and_then(|host| desk.board.target(&host.name)) else {
+        return false;
+    };
+    let waking = || {
+        let back = desk.board.back_at(&host.name);
+        back.is_some_and(|at| u128::from(now.millis_since(at)) < desk.times.waking.as_millis())
+    };
+    host.health == Health::Down || waking()
 }
 
 /// An operation that runs and that nobody here pressed (plain `ssh`, the command line, another server) is followed all

@@ -117,5 +117,7 @@ pub(crate) async fn tell_closed(
         }
     });
     let body = EventBody::IncidentClosed { target: target.to_owned(), reason, away_millis };
-    keep(desk, Some(incident), who, body).await.seq
+    let closed = keep(desk, Some(incident), who, body).await.seq;
+    desk.turns.withdraw(incident);
+    closed
 }

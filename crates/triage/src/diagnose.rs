@@ -20,6 +20,7 @@ pub fn diagnose(evidence: &Evidence, millis: u64) -> Triage {
         health: verdict.health,
         wedge: verdict.wedge,
         findings: most_telling_first(&verdict, all),
+        changed: findings::changed(&case),
         action: verdict.action,
         because: verdict.because,
         wrong_if: verdict.wrong_if,

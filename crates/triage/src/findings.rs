@@ -1,5 +1,6 @@
 //! Everything that was looked at, as label and value, whether or not a rule makes anything of it.
 
+mod changed;
 mod inside;
 mod outside;
 
@@ -11,6 +12,15 @@ pub(crate) fn all(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     outside::look(case, &mut findings);
     inside::look(case, &mut findings);
+    findings
+}
+
+/// What was changed inside a short while ago; nothing where the inside does not answer.
+pub(crate) fn changed(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(facts) = case.facts() {
+        changed::look(case, facts, &mut findings);
+    }
     findings
 }
 

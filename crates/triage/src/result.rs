@@ -129,6 +129,9 @@ pub struct Triage {
     pub summary: String,
     /// The evidence, the most telling first.
     pub findings: Vec<Finding>,
+    /// What was changed on the target within the last two hours. It decides nothing: it is where a person looks first.
+    #[serde(default)]
+    pub changed: Vec<Finding>,
     /// What to do next.
     pub action: Action,
     /// Why that, in a sentence.

@@ -114,7 +114,8 @@ const part = (html) => {
   return shape.content;
 };
 
-// What the reader is at stays where it is on the screen, whatever comes in above it.
+// What the reader is at stays where it is on the screen, whatever comes in above it. Where the end of the timeline is in sight,
+// that is the box below it: what comes in pushes the rows up, and never the box from under a finger.
 const inView = (node) => {
   const box = node.getBoundingClientRect();
   return box.bottom > 0 && box.top < innerHeight;
@@ -122,7 +123,8 @@ const inView = (node) => {
 const still = (change) => {
   const focus = document.activeElement;
   const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
-  const anchor = [focus === document.body ? null : focus, middle?.closest("#rows > li, #say, [data-part]")].find((node) => node && inView(node));
+  const places = [focus === document.body ? null : focus, document.getElementById("say"), middle?.closest("#rows > li, [data-part]")];
+  const anchor = places.find((node) => node && inView(node));
   const before = anchor?.getBoundingClientRect().top;
   const id = anchor?.id;
   change();
@@ -226,9 +228,11 @@ const typing = document.getElementById("typing");
 const onSays = (event) => {
   const { from, text } = JSON.parse(event.data);
   if (!typing) return;
-  if (from === 0) typing.textContent = "";
-  else if (!typing.textContent) typing.textContent = "… ";
-  typing.append(text);
+  still(() => {
+    if (from === 0) typing.textContent = "";
+    else if (!typing.textContent) typing.textContent = "… ";
+    typing.append(text);
+  });
 };
 
 const onHead = (event) => {

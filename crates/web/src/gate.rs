@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_fleet::Role;
+use futures_util::StreamExt;
 use http_body_util::{BodyExt, Limited};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -25,6 +26,8 @@ use subtle::ConstantTimeEq;
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// Longer than the longest look through a door; what was pressed goes on without its asker anyway.
 const LONGEST_ANSWER: Duration = Duration::from_secs(90);
+/// How long a stream goes on at most after its reader's log-in has ended.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Where a script of ours puts what a form has in its field `csrf`.
 const CSRF_HEADER: &str = "x-csrf-token";
 
@@ -94,13 +97,51 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
         }
         request = Request::from_parts(parts, Body::from(bytes));
     }
+    let known = visitor.as_ref().map(|visitor| Still {
+        app: app.clone(),
+        headers: app.identity.kept_of(request.headers()),
+        peer,
+        name: visitor.name().to_owned(),
+        role,
+    });
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }
     if kind == Kind::Stream {
-        return Ok(next.run(request).await);
+        let answer = next.run(request).await;
+        return Ok(match known {
+            Some(known) => answer.map(|body| known.while_known(body)),
+            None => answer,
+        });
     }
     tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.map_err(|_| Stop::Problem(no_answer()))
+}
+
+/// Whoever opened a stream, to ask again whether they may have it: a session that is ended, or a token that is taken away, must
+/// not go on reading for as long as its connection lasts.
+struct Still {
+    app: App,
+    headers: HeaderMap,
+    peer: Peer,
+    name: String,
+    role: Role,
+}
+
+impl Still {
+    fn while_known(self, body: Body) -> Body {
+        let gone = Box::pin(async move {
+            loop {
+                tokio::time::sleep(ASK_AGAIN).await;
+                let visitor = self.app.identity.visitor(&self.headers, self.peer, self.app.desk.now()).await;
+                let may =
+                    |visitor: &Visitor| visitor.name() == self.name && visitor.lacks(self.role).is_none();
+                if !visitor.as_ref().is_some_and(may) {
+                    return;
+                }
+            }
+        });
+        Body::from_stream(body.into_data_stream().take_until(gone))
+    }
 }
 
 fn stranger(app: &App, request: &Request, kind: Kind) -> Stop {

@@ -5,7 +5,7 @@
 //! number that a crash has taken away.
 
 use crate::app::App;
-use crate::pages::{call, head, incident, row};
+use crate::pages::{call, head, row};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -243,8 +243,7 @@ impl Viewer {
                     self.told.head.clear();
                     return Some(named("state", "{}", None));
                 }
-                let recovered = self.view.as_ref().is_some_and(incident::recovered);
-                let head = head::head(&self.app.desk.fleet, &target, recovered, now).into_string();
+                let head = head::head(&self.app.desk.fleet, &target, self.view.as_ref(), now).into_string();
                 if head == self.told.head {
                     return None;
                 }

@@ -5,6 +5,8 @@
 mod scenes;
 mod turn;
 
+pub use turn::{Part, Played};
+
 use crate::http;
 use anyhow::{Context as _, Result, ensure};
 use argon2::password_hash::PasswordHasher;
@@ -164,6 +166,37 @@ impl Stage {
         Ok(())
     }
 
+    /// An incident in which a turn has told so many events, and goes on.
+    ///
+    /// # Errors
+    /// When the stage is down.
+    pub fn long_turn(&self, events: usize) -> Result<IncidentId> {
+        self.runtime()?.block_on(async {
+            let id = scenes::long(&self.desk, 0).await?;
+            turn::long(&self.desk, id, events / 3).await;
+            Ok(id)
+        })
+    }
+
+    /// So many events more of such a turn.
+    ///
+    /// # Errors
+    /// When the stage is down.
+    pub fn work_on(&self, incident: IncidentId, events: usize) -> Result<()> {
+        self.runtime()?.block_on(turn::long(&self.desk, incident, events / 3));
+        Ok(())
+    }
+
+    /// A frame that is shown while it comes and is no event.
+    ///
+    /// # Errors
+    /// When the stage is down.
+    pub fn live(&self, incident: IncidentId, frame: &serde_json::Value) -> Result<()> {
+        let _inside = self.runtime()?.enter();
+        self.desk.journal.live(Some(incident), frame.to_string().into());
+        Ok(())
+    }
+
     /// One event.
     ///
     /// # Errors
@@ -254,7 +287,8 @@ async fn build(folder: &Path, port: u16) -> Result<Built> {
     let recovered = scenes::recovered(&desk).await?;
     scenes::quiet(&desk);
     let prompt = Prompt::default();
-    desk.turns.set_engines(Engines { list: vec![Arc::new(turn::Talker)], prompt });
+    desk.turns
+        .set_engines(Engines { list: vec![Arc::new(Played { name: "claude", part: turn::talk })], prompt });
     turn::turn(&desk, "devvm").await;
     Ok((listening, config, desk, [stalled, working, recovered]))
 }

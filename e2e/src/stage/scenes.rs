@@ -4,7 +4,7 @@
 use super::{ago, now};
 use anyhow::Result;
 use breakglass_incident::{
-    Actor, ArtifactRef, CommandId, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
+    Actor, ArtifactRef, CommandId, Delivery, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
 };
 use breakglass_protocol::{
     BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange,
@@ -89,6 +89,10 @@ fn stall_triage() -> Triage {
             finding("SSH", "banner, no log-in in 10 s", Health::Degraded),
             finding("Lock", "none", Health::Good),
         ],
+        changed: vec![
+            finding("Packages", "upgraded qemu-guest-agent from 10.0.3 to 10.0.6 41 min ago", Health::Good),
+            finding("Log-ins", "mara from 192.0.2.7 38 min ago", Health::Good),
+        ],
         action: Action::Press(Verb::Cycle),
         because: "A fresh QEMU process opens the disk anew.".to_owned(),
         wrong_if: "a backup or migration of VM 102 still runs. None was seen: no lock, no job.".to_owned(),
@@ -112,9 +116,24 @@ async fn down(desk: &Desk, target: &str, wedge: Wedge) -> IncidentId {
         wedge: Some(wedge),
     };
     let observed = EventBody::Observed { target: target.to_owned(), state, before: Some(Health::Good) };
-    let _ = desk.journal.append(Some(id), Actor::Watch, observed).await;
+    let observed = desk.journal.append(Some(id), Actor::Watch, observed).await;
     let triaged = EventBody::Triaged { target: target.to_owned(), triage: Box::new(stall_triage()) };
     let _ = desk.journal.append(Some(id), Actor::Server, triaged).await;
+    for (receiver, how, tries, sentence) in [
+        ("oncall", Delivery::Sent, 1, format!("{target} stopped answering")),
+        (
+            "mail",
+            Delivery::Waiting,
+            3,
+            format!(
+                "“{target} stopped answering”: mail.example.org cannot be spoken to: no answer came within 10 s"
+            ),
+        ),
+    ] {
+        let (of, key, receiver) = (observed.seq(), "bg-1".to_owned(), receiver.to_owned());
+        let body = EventBody::Notified { of, key, receiver, how, tries, sentence };
+        let _ = desk.journal.append(Some(id), Actor::Server, body).await;
+    }
     id
 }
 

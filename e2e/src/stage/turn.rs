@@ -109,15 +109,67 @@ pub(super) async fn turn(desk: &Desk, target: &str) {
     tell(desk, id, &agent, asked).await;
 }
 
-/// A stand-in for a model: it speaks slowly, makes one call that no door answers, and ends.
-pub(super) struct Talker;
+/// A turn that goes on and on: `steps` times it says something, calls a tool and is answered, which is three events and two
+/// rows each.
+pub(super) async fn long(desk: &Desk, id: IncidentId, steps: usize) {
+    let mara = Actor::Human("mara".to_owned());
+    let (engine, prompt) = ("claude".to_owned(), "2026-11-1".to_owned());
+    let started = TurnEvent::TurnStarted {
+        target: "longvm".to_owned(),
+        engine: engine.clone(),
+        ask: "What fills the disk, and since when?".to_owned(),
+        by_machine: false,
+        prompt,
+    };
+    let turn = TurnId(tell(desk, id, &mara, started).await);
+    let agent = Actor::Agent(AgentActor { turn, engine, asked_by: "mara".to_owned() });
+    let agent = &agent;
+    let step = |n: usize| async move {
+        let text = format!(
+            "Step {n}: {}",
+            "the log has grown again since the last look, so I compare it with the hour before. "
+                .repeat(n % 4 + 1)
+        );
+        tell(desk, id, agent, TurnEvent::AgentSaid { turn, text }).await;
+        let called = TurnEvent::ToolCalled {
+            turn,
+            tool: "repair".to_owned(),
+            target: Some("longvm".to_owned()),
+            shown: format!("journalctl -u app --since -{n}min | tail -20"),
+            digest: format!("d{n}"),
+            spends: None,
+        };
+        CallId(tell(desk, id, agent, called).await)
+    };
+    for call in futures_util::future::join_all((0..steps).map(step)).await {
+        let answer = TurnEvent::ToolAnswered {
+            call,
+            turn,
+            outcome: CallOutcome::Done,
+            rule: None,
+            exit: Some(0),
+            millis: 412,
+            text: "app[812]: queue is full, 4096 messages dropped\n".repeat(20),
+            rest: None,
+        };
+        let _ = desk.journal.append(Some(id), Actor::Server, EventBody::Turn(answer)).await;
+    }
+}
 
-const WORDS: &str = "I look at the machine from outside first, since nothing inside answers. The counters of its disk stand \
-                     still while QEMU answers, so a softer step than a fresh process is not likely to help. ";
+/// What a stand-in for a model does in a turn.
+pub type Part = fn(Arc<dyn Tools>, mpsc::Sender<Says>) -> BoxFuture<'static, TurnEnd>;
 
-impl Engine for Talker {
+/// A stand-in for a model: an engine that plays a part through the real seam.
+pub struct Played {
+    /// What the engine is called.
+    pub name: &'static str,
+    /// What it does.
+    pub part: Part,
+}
+
+impl Engine for Played {
     fn name(&self) -> &str {
-        "claude"
+        self.name
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -130,17 +182,25 @@ impl Engine for Talker {
         tools: Arc<dyn Tools>,
         says: mpsc::Sender<Says>,
     ) -> BoxFuture<'_, TurnEnd> {
-        Box::pin(async move {
-            for word in WORDS.split_inclusive(' ') {
-                let _ = says.send(Says::Text(word.to_owned())).await;
-                tokio::time::sleep(Duration::from_millis(90)).await;
-            }
-            let _ = says.send(Says::TextDone(WORDS.to_owned())).await;
-            let command = serde_json::json!({ "command": "cat /proc/pressure/io", "deadline_seconds": 3 });
-            let _ = tools.call("repair".to_owned(), command).await;
-            let said = "It does not answer. I would cycle it.".to_owned();
-            let _ = says.send(Says::TextDone(said.clone())).await;
-            TurnEnd::Finished { said }
-        })
+        (self.part)(tools, says)
     }
+}
+
+const WORDS: &str = "I look at the machine from outside first, since nothing inside answers. The counters of its disk stand \
+                     still while QEMU answers, so a softer step than a fresh process is not likely to help. ";
+
+/// It speaks slowly, makes one call that no door answers, and ends.
+pub(super) fn talk(tools: Arc<dyn Tools>, says: mpsc::Sender<Says>) -> BoxFuture<'static, TurnEnd> {
+    Box::pin(async move {
+        for word in WORDS.split_inclusive(' ') {
+            let _ = says.send(Says::Text(word.to_owned())).await;
+            tokio::time::sleep(Duration::from_millis(90)).await;
+        }
+        let _ = says.send(Says::TextDone(WORDS.to_owned())).await;
+        let command = serde_json::json!({ "command": "cat /proc/pressure/io", "deadline_seconds": 3 });
+        let _ = tools.call("repair".to_owned(), command).await;
+        let said = "It does not answer. I would cycle it.".to_owned();
+        let _ = says.send(Says::TextDone(said.clone())).await;
+        TurnEnd::Finished { said }
+    })
 }

@@ -5,12 +5,11 @@ use crate::journey::{await_well, log_in, shots};
 use crate::scripted_model::{Act, ScriptedModel};
 use breakglass_e2e::browser::{Browser, Look};
 use breakglass_e2e::night::{BOOT, Night, brisk, lab};
+use breakglass_e2e::public::Public;
 use breakglass_e2e::server::{self, Server};
 use breakglass_lab::Wedge;
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longer than a turn of a few calls takes beside a build.
@@ -65,34 +64,6 @@ impl Kind {
     }
 }
 
-/// Programs where an account without rights may run them. The CLI is 250 MB, so it is linked where that is possible.
-struct Public(tempfile::TempDir);
-
-impl Public {
-    fn new(claude: Option<&Path>) -> Self {
-        let directory = tempfile::Builder::new().prefix("breakglass-e2e-").tempdir_in("/var/tmp").unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let public = Self(directory);
-        public.put(&server::binary().unwrap(), "breakglass");
-        if let Some(claude) = claude {
-            public.put(claude, "claude");
-        }
-        public
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn put(&self, from: &Path, name: &str) {
-        let to = self.path(name);
-        if std::fs::hard_link(from, &to).is_err() {
-            assert!(Command::new("cp").arg(from).arg(&to).status().unwrap().success());
-        }
-        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-}
-
 /// The real CLI, where `cargo xtask test` could fetch it.
 fn claude() -> Option<PathBuf> {
     let path = std::env::var_os("BREAKGLASS_CLAUDE").map(PathBuf::from).filter(|path| path.exists());
@@ -106,7 +77,10 @@ fn claude() -> Option<PathBuf> {
 fn begin(kind: Kind, acts: Vec<Act>) -> Option<(Night, ScriptedModel, Public)> {
     let program = if kind == Kind::Claude { Some(claude()?) } else { None };
     let model = ScriptedModel::start(acts);
-    let public = Public::new(program.as_deref());
+    let built = server::binary().unwrap();
+    let mut programs = vec![(built.as_path(), "breakglass")];
+    programs.extend(program.iter().map(|program| (program.as_path(), "claude")));
+    let public = Public::new(&programs).unwrap();
     let lab = lab(&brisk()).unwrap();
     let machines = lab.fleet_toml().unwrap() + &kind.section(&model, &public.path("claude"));
     let (folder, state) = (lab.directory().join("server"), lab.directory().join("state"));

@@ -1,6 +1,9 @@
 //! A command through the repair door of a real VM, whose key is forced into the guard's harness.
 
+use crate::scripted_model::{Act, ScriptedModel};
 use breakglass_e2e::night::{Night, brisk};
+use breakglass_e2e::person::Person;
+use breakglass_e2e::server::PERSON;
 use breakglass_protocol::Timestamp;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -13,7 +16,7 @@ fn run(night: &Night, command: &str, seconds: u64) -> Value {
 
 #[test]
 fn runs_ahead_of_everything_ends_at_its_deadline_can_be_stopped_and_stands_in_the_hosts_own_record() {
-    let night = Night::begin(&brisk()).unwrap();
+    let mut night = Night::begin(&brisk()).unwrap();
     let end = run(&night, "echo out; echo err >&2; sudo -n id -u; exit 7", 20);
     assert_eq!(
         (&end["exit"], &end["message"]),
@@ -70,4 +73,65 @@ fn runs_ahead_of_everything_ends_at_its_deadline_can_be_stopped_and_stands_in_th
         times.filter_map(|line| line["time"].as_str()?.parse::<Timestamp>().ok()).count() >= 6,
         "{record}"
     );
+    a_stopped_turn_takes_its_command_with_it(&mut night, incident);
+}
+
+/// An agent's command is stopped with its turn: the turn at once, the command as the host's guard has seen it.
+fn a_stopped_turn_takes_its_command_with_it(night: &mut Night, incident: u64) {
+    let command =
+        json!({ "command": "echo begun; sleep 4545; echo never", "deadline_seconds": 300 }).to_string();
+    let model = ScriptedModel::start(vec![Act::Say("I wait long.", vec![("repair", command)])]);
+    night.server.kill();
+    let agent = format!(
+        "\n[agent]\nkinds = [\"api\"]\n[agent.api]\ndialect = \"anthropic\"\nendpoint = \"{}\"\nmodel = \"scripted\"\n",
+        model.url()
+    );
+    let fleet = std::fs::read_to_string(&night.server.fleet).unwrap();
+    std::fs::write(&night.server.fleet, fleet + &agent).unwrap();
+    night.server.run().unwrap();
+    let person = Person::log_in(night.server.address, PERSON.0, PERSON.1).unwrap();
+    let heard = person.listen(incident, 0).unwrap();
+    let wait = |what: &str, kind: &str, wanted: &dyn Fn(&Value) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let events = heard.so_far();
+            let of_kind = events.iter().filter(|event| event["body"]["kind"] == kind);
+            if let Some(found) = of_kind.into_iter().find(|event| wanted(&event["body"])) {
+                return found.clone();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}; {events:#?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let turn = person.ask(incident, "wait").unwrap();
+    let started = wait("the command", "command-started", &|body| {
+        body["command"].as_str().unwrap().contains("sleep 4545")
+    });
+    let runs = || {
+        let seen = night.vm().unwrap().login("ps | grep -c '[s]leep 4545'", Duration::from_secs(20)).unwrap();
+        seen.stdout.trim().parse::<usize>().unwrap()
+    };
+    let begun = Instant::now();
+    while runs() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the command never ran");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let told = Instant::now();
+    person.post(&format!("/api/v1/incidents/{incident}/turns/stop"), &json!({})).unwrap();
+    let end = wait("the turn's end", "turn-ended", &|body| body["turn"] == turn);
+    assert_eq!(end["body"]["how"], "stopped");
+    // A second is what is promised; the rest is for a machine that has none.
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    let ended =
+        &wait("the command's end", "command-finished", &|body| body["command"] == started["seq"])["body"];
+    let message = ended["message"].as_str().unwrap();
+    assert!(message.contains("told to stop; the command and all that it started were ended"), "{message}");
+    assert!(ended["exit"].is_null() && ended["output"] == "begun\n", "{ended}");
+    assert_eq!(runs(), 0, "it is gone from the VM");
+    let answered = wait("the call's answer", "tool-answered", &|body| body["turn"] == turn);
+    assert_eq!(answered["body"]["outcome"], "failed", "{answered}");
+    let notes = heard.so_far();
+    let notes: Vec<&str> = notes.iter().filter_map(|event| event["body"]["text"].as_str()).collect();
+    assert!(notes.iter().any(|note| note.contains("Stops, with its turn, the command")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("NOT seen to stop")), "{notes:?}");
 }

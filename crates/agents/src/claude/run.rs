@@ -35,7 +35,7 @@ pub(super) async fn run(
     tools: Arc<dyn Tools>,
     says: mpsc::Sender<Says>,
 ) -> TurnEnd {
-    let started = match Started::start(config, &brief, tools).await {
+    let started = match Started::start(config, &brief, tools, says.clone()).await {
         Ok(started) => started,
         Err(sentence) => return TurnEnd::Failed { sentence, retry_other: true },
     };
@@ -100,7 +100,12 @@ struct Started {
 }
 
 impl Started {
-    async fn start(config: &ClaudeConfig, brief: &TurnBrief, tools: Arc<dyn Tools>) -> Result<Self, String> {
+    async fn start(
+        config: &ClaudeConfig,
+        brief: &TurnBrief,
+        tools: Arc<dyn Tools>,
+        says: mpsc::Sender<Says>,
+    ) -> Result<Self, String> {
         let program = {
             let config = config.clone();
             let checked = tokio::task::spawn_blocking(move || config.check()).await;
@@ -136,7 +141,7 @@ impl Started {
         let (told, listen) = watch::channel(HashSet::new());
         let mut serving = JoinSet::new();
         serving.spawn(relay.serve());
-        serving.spawn(socket.serve(ancestor, TurnServer::new(tools, Some(listen))));
+        serving.spawn(socket.serve(ancestor, TurnServer::new(tools, Some(listen)), says));
         Ok(Self { process, pipes, place, seen, told, report: Report::default(), serving })
     }
 }

@@ -2,16 +2,20 @@
 //! could be read somewhere.
 
 use super::TurnServer;
+use breakglass_recovery::turn::Says;
 use rmcp::ServiceExt as _;
 use rustix::fs::{Gid, Uid, chown};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// An agent needs one connection; more than this are refused.
 const CONNECTIONS: usize = 4;
+/// So many strangers are told in the turn; the log has them all.
+const TOLD: u32 = 3;
 /// No family tree of an agent is deeper.
 const GENERATIONS: usize = 32;
 
@@ -32,9 +36,10 @@ impl TurnSocket {
         Ok(Self { listener, uid })
     }
 
-    /// Serves the tools to the process `ancestor` and what it started, until dropped.
-    pub(crate) async fn serve(self, ancestor: u32, server: TurnServer) {
+    /// Serves the tools to the process `ancestor` and what it started, until dropped. That a stranger came is told in the turn.
+    pub(crate) async fn serve(self, ancestor: u32, server: TurnServer, says: mpsc::Sender<Says>) {
         let mut served = JoinSet::new();
+        let mut strangers = 0;
         loop {
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -48,7 +53,16 @@ impl TurnSocket {
                 Some(_) = served.join_next() => continue,
             };
             match self.refusal(&stream, ancestor) {
-                Some(why) => tracing::warn!(why, "a stranger at a turn's tools was turned away"),
+                Some(why) => {
+                    tracing::warn!(why, "a stranger at a turn's tools was turned away");
+                    strangers += 1;
+                    if strangers <= TOLD {
+                        // Nobody waits for it: a turn that is busy talking has it in the log alone.
+                        let _ = says.try_send(Says::Note(format!(
+                            "Somebody on this machine knocked at this turn's tools and was turned away ({why}). Nothing was done."
+                        )));
+                    }
+                }
                 None if served.len() >= CONNECTIONS => {
                     tracing::warn!("too many connections to a turn's tools")
                 }

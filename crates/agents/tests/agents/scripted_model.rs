@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) enum Act {
 
 /// Heads and bodies.
 type Received = Mutex<Vec<(String, Vec<u8>)>>;
+/// What to do with a request.
+type Script = dyn Fn(&[u8]) -> Act + Send + Sync;
 
 /// The endpoint. It ends with the test's process.
 pub(crate) struct ScriptedModel {
@@ -42,14 +45,24 @@ pub(crate) struct ScriptedModel {
 impl ScriptedModel {
     /// Plays the acts in order; the last one for ever.
     pub(crate) fn start(acts: Vec<Act>) -> Self {
+        let next = AtomicUsize::new(0);
+        Self::playing(move |_| {
+            let act = acts.get(next.fetch_add(1, Ordering::Relaxed)).or(acts.last());
+            act.cloned().unwrap_or(Act::CloseAfterHeaders)
+        })
+    }
+
+    /// Does what `script` says to each request's body.
+    pub(crate) fn playing(script: impl Fn(&[u8]) -> Act + Send + Sync + 'static) -> Self {
+        let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests: Arc<Received> = Arc::default();
         let kept = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (acts, kept) = (acts.clone(), Arc::clone(&kept));
-                std::thread::spawn(move || serve(stream, &acts, &kept));
+                let (script, kept) = (Arc::clone(&script), Arc::clone(&kept));
+                std::thread::spawn(move || serve(stream, &*script, &kept));
             }
         });
         Self { address, requests }
@@ -65,7 +78,7 @@ impl ScriptedModel {
     }
 }
 
-fn serve(stream: TcpStream, acts: &[Act], kept: &Received) -> Option<()> {
+fn serve(stream: TcpStream, script: &Script, kept: &Received) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut out = stream;
     let mut head = String::new();
@@ -82,8 +95,9 @@ fn serve(stream: TcpStream, acts: &[Act], kept: &Received) -> Option<()> {
     let openai = head.starts_with("POST /v1/chat/completions");
     let act = {
         let mut kept = kept.lock().unwrap();
+        let act = script(&body);
         kept.push((head, body));
-        acts.get(kept.len() - 1).or(acts.last())?.clone()
+        act
     };
     let begin = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     match act {

@@ -27,6 +27,15 @@ impl Check {
                 println!("outside agents on {}: {}", target.name, each.join(", "));
             }
         }
+        if !fleet.notify.receivers.is_empty() {
+            let each: Vec<String> = fleet
+                .notify
+                .receivers
+                .iter()
+                .map(|receiver| format!("{} ({})", receiver.name, receiver.way.as_str()))
+                .collect();
+            println!("told elsewhere: {}; `breakglass notify` sends them a trial notice", each.join(", "));
+        }
         if fleet.web.tls.is_some() {
             match breakglass_web::fingerprint(&fleet) {
                 Ok(fingerprint) => println!("the page's certificate: SHA-256 {fingerprint}"),

@@ -13,7 +13,7 @@ use breakglass_agents::{Behind, Direct, KeySource, Remote, SKILL, serve_outside}
 use breakglass_fleet::Fleet;
 use config::Client;
 use direct::Doors;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Where the token may stand instead of in a file.
@@ -105,16 +105,19 @@ impl Mcp {
 
 /// Where the server of this fleet file listens, as seen from its own machine.
 fn address(fleet: &Fleet) -> Option<String> {
-    let listen = fleet.web.listen.first()?;
-    let ip = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    let local = |ip: IpAddr| match ip {
+        IpAddr::V4(at) if at.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(at) if at.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     };
+    let near = |listen: &SocketAddr| SocketAddr::new(local(listen.ip()), listen.port());
     // Without TLS a token goes to this very machine only.
-    let scheme = if fleet.web.tls.is_some() { "https" } else { "http" };
-    let fine = fleet.web.tls.is_some() || ip.is_loopback();
-    fine.then(|| format!("{scheme}://{}", SocketAddr::new(ip, listen.port())))
+    let plain = fleet.web.listen.iter().map(near).find(|listen| listen.ip().is_loopback());
+    let tls = || fleet.web.tls.as_ref()?.listen.first().map(near);
+    match plain {
+        Some(listen) => Some(format!("http://{listen}")),
+        None => tls().map(|listen| format!("https://{listen}")),
+    }
 }
 
 /// Where a token is looked for unless a file is named.

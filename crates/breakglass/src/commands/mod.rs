@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod keyholder;
 pub(crate) mod mcp;
+pub(crate) mod notify;
 pub(crate) mod password;
 pub(crate) mod power;
 pub(crate) mod run;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Incident(incident::Incident),
     Journal(journal::Journal),
     Mcp(mcp::Mcp),
+    Notify(notify::Notify),
     Init(init::Init),
     Check(check::Check),
     AcceptHostKey(accept_host_key::AcceptHostKey),
@@ -58,6 +60,11 @@ pub(crate) enum Command {
     #[command(name = crate::disk_probe::WORD, hide = true)]
     DiskProbe {
         /// Which directory
+        dir: std::path::PathBuf,
+    },
+    #[command(name = crate::spooling::WORD, hide = true)]
+    SpoolWriter {
+        /// The spool's directory
         dir: std::path::PathBuf,
     },
 }

@@ -11,6 +11,7 @@ use breakglass_doors::{Doors, HostKeys, Limits};
 use breakglass_fleet::Fleet;
 use breakglass_incident::{Actor, EventBody};
 use breakglass_journal::{Journal, Limits as Bounds};
+use breakglass_notify::{Pace, notify};
 use breakglass_recovery::{Desk, catch_up, resume, take_in_spools, watch};
 use breakglass_web::{Extra, Listening, WebConfig, serve_on};
 use std::io::IsTerminal as _;
@@ -90,6 +91,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
             let _ = ended.wait_for(|ended| *ended).await;
         }
     };
+    let notifying = tokio::spawn(notify(desk.clone(), Pace::default(), ending()));
     let past_and_watch = {
         let (desk, ending) = (desk.clone(), ending());
         tokio::spawn(async move {
@@ -120,6 +122,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
     let _ = serving.await;
     let _ = past_and_watch.await;
     let _ = taking_in.await;
+    let _ = notifying.await;
     let _ = desk.journal.append(None, Actor::Server, EventBody::ServerStopped {}).await;
     desk.journal.close(LAST_EVENTS).await;
     Ok(0)

@@ -44,6 +44,12 @@ fn told(target: &str, triage: &breakglass_triage::Triage) -> String {
     for finding in &triage.findings {
         text.push_str(&format!("  {:<18} {}\n", finding.label, colour.health(finding.health, &finding.seen)));
     }
+    if !triage.changed.is_empty() {
+        text.push_str("Changed in the last two hours:\n");
+    }
+    for change in &triage.changed {
+        text.push_str(&format!("  {:<18} {}\n", change.label, change.seen));
+    }
     let action = match &triage.action {
         Action::Press(verb) => format!("press {verb}: breakglass power {target} {verb}"),
         Action::Run(command) => format!("run: breakglass run {target} -- {command}"),

@@ -2,7 +2,7 @@
 //! page and the command line say what is not kept, and the chain tells afterwards.
 
 use crate::serve::{Serving, healthy, serve, wait_until};
-use crate::site::{Out, Site};
+use crate::site::{Out, Site, command};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -95,7 +95,7 @@ fn ask(site: &Site, token: &str, method: &str, path: &str) -> (String, Duration)
     (answer.split_once("\r\n\r\n").unwrap().1.to_owned(), began.elapsed())
 }
 
-fn get(site: &Site, token: &str, path: &str) -> String {
+pub(crate) fn get(site: &Site, token: &str, path: &str) -> String {
     ask(site, token, "GET", path).0
 }
 
@@ -295,4 +295,27 @@ fn a_command_line_beside_a_hung_disk_answers_and_says_what_is_not_recorded() {
     let cycle = site.call(&["power", "devvm", "cycle", "--no-wait"]);
     assert_eq!(cycle.code, 0, "{cycle:?}");
     disk.thaw();
+}
+
+#[test]
+fn a_disk_that_hangs_under_a_command_holds_neither_its_output_nor_its_end() {
+    let site = Site::new();
+    let mut disk = Disk::in_a_file(site.state());
+    let fleet = site.fleet();
+    let words = ["--fleet", fleet.to_str().unwrap(), "run", "devvm", "--", "echo one; sleep 4; echo two"];
+    let mut child = command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 4];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    disk.freeze();
+    let began = Instant::now();
+    let out: Out = child.wait_with_output().unwrap().into();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!((out.code, out.out.as_str()), (0, "two\n"), "{out:?}");
+    assert!(out.err.contains("does not answer"), "{}", out.err);
+    disk.thaw();
+    // What waited for the disk is there once it answers.
+    let spool = site.state().join("spool/spool.jsonl");
+    wait_until("the end of the command is kept", SOON, || {
+        std::fs::read_to_string(&spool).is_ok_and(|text| text.contains("command-finished"))
+    });
 }

@@ -208,6 +208,13 @@ async fn without_a_server_there_is_diag_alone_kept_in_the_spool() {
         kept.contains("echo alone") && kept.contains("tool-answered") && kept.contains("\"agent\":\"rmcp"),
         "{kept}"
     );
+    // The next server takes it in, and the answer names its call under the journal's own numbers.
+    let _serving = serving(&site);
+    wait_until("the spool is taken in", Duration::from_secs(20), || journal(&site).contains("tool-answered"));
+    let events: Vec<Value> = journal(&site).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| events.iter().find(|event| event["body"]["kind"] == kind).unwrap();
+    assert_eq!(of("tool-answered")["body"]["call"], of("tool-called")["seq"], "{events:?}");
+    assert!(of("tool-called")["actor"].to_string().contains("rmcp"), "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,9 @@
 //! The server as a process: answers at once, ends in order, and is alone on its state.
 
-use crate::site::{Site, command};
+use crate::site::Site;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,17 @@ impl Drop for Serving {
 }
 
 pub(crate) fn serve(site: &Site) -> Serving {
-    let mut command = command(&["serve"]);
-    command.env("BREAKGLASS_FLEET", site.fleet());
+    serve_program(Path::new(env!("CARGO_BIN_EXE_breakglass")), site)
+}
+
+/// The same with a binary that lies elsewhere.
+pub(crate) fn serve_program(program: &Path, site: &Site) -> Serving {
+    let mut command = Command::new(program);
+    command
+        .arg("serve")
+        .env("BREAKGLASS_FLEET", site.fleet())
+        .env_remove("BREAKGLASS_AGENT")
+        .stdin(Stdio::null());
     let log = std::fs::File::create(site.fleet().with_extension("log")).unwrap();
     Serving(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
 }

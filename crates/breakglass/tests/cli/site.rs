@@ -1,5 +1,6 @@
 //! How the tests call the binary, and a site with two sshds and the stand-in guard of the recovery tests.
 
+use crate::person::Person;
 use breakglass_protocol::Timestamp;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -7,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+
+/// Name and password of whoever may log in.
+const PERSON: (&str, &str) = ("mara", "correct horse battery");
 
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -97,6 +101,15 @@ impl Sshd {
     }
 }
 
+/// Ends a process and all that it started, the youngest first: the sessions of an sshd outlive it otherwise.
+fn end_with_children(pid: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children.split_whitespace() {
+        end_with_children(child.parse().unwrap());
+    }
+    let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
 impl Drop for Sshd {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -117,13 +130,18 @@ fn make_key(path: &Path) {
 pub(crate) struct Site {
     pub(crate) web: u16,
     dir: TempDir,
-    _pve: Sshd,
-    _devvm: Sshd,
+    pve: Sshd,
+    devvm: Sshd,
 }
 
 impl Site {
     pub(crate) fn new() -> Self {
         Self::with("", "")
+    }
+
+    /// With these lines more.
+    pub(crate) fn with_lines(lines: &str) -> Self {
+        Self::with("", lines)
     }
 
     /// With a diag door, a token file whose one token is an agent's, and these lines more.
@@ -137,6 +155,26 @@ impl Site {
         site
     }
 
+    /// With this section of agents, a person who may log in, and a second VM that the section may declare.
+    pub(crate) fn for_turns(agent: &str) -> Self {
+        let site = Self::with("password_file = \"DIR/users\"\nsecure_cookies = false", agent);
+        let made = with_input(&["password", PERSON.0], &format!("{}\n", PERSON.1));
+        std::fs::write(site.dir.path().join("users"), made.out).unwrap();
+        site
+    }
+
+    /// Logs in.
+    pub(crate) fn person(&self) -> Person {
+        Person::log_in(([127, 0, 0, 1], self.web).into(), PERSON.0, PERSON.1).unwrap()
+    }
+
+    /// The section with our own loop and the model at `endpoint`; more keys of `[agent]` cannot follow it, tables can.
+    pub(crate) fn api(endpoint: &str) -> String {
+        format!(
+            "[agent.api]\ndialect = \"anthropic\"\nendpoint = \"{endpoint}\"\nmodel = \"scripted\"\n[agent]\nkinds = [\"api\"]\n"
+        )
+    }
+
     /// The file with the agent's token.
     pub(crate) fn token(&self) -> PathBuf {
         self.dir.path().join("token")
@@ -146,15 +184,15 @@ impl Site {
         std::fs::create_dir_all("/run/sshd").unwrap();
         let dir = TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name);
-        std::fs::create_dir(at("vm")).unwrap();
+        ["vm", "gitvm"].into_iter().for_each(|name| std::fs::create_dir(at(name)).unwrap());
         let guard = concat!(env!("CARGO_MANIFEST_DIR"), "/../recovery/tests/stand_in_guard");
-        let line = |key: &str, rest: &str| {
+        let line = |key: &str, vm: &str, rest: &str| {
             make_key(&at(key));
             let public = std::fs::read_to_string(at(&format!("{key}.pub"))).unwrap();
-            format!("restrict,command=\"{guard} {} {rest}\" {}\n", at("vm").display(), public.trim_end())
+            format!("restrict,command=\"{guard} {} {rest}\" {}\n", at(vm).display(), public.trim_end())
         };
-        let pve = Sshd::start(&at("pve"), &line("power-key", ""));
-        let inside = format!("{}{}", line("repair-key", "inside"), line("diag-key", "inside"));
+        let pve = Sshd::start(&at("pve"), &(line("power-key", "vm", "") + &line("git-key", "gitvm", "")));
+        let inside = format!("{}{}", line("repair-key", "vm", "inside"), line("diag-key", "vm", "inside"));
         let devvm = Sshd::start(&at("devvm"), &inside);
         let web = free_port();
         let text = format!(
@@ -200,13 +238,15 @@ interval = "1 s"
 {more}
 "#,
             web_lines = web_lines.replace("DIR", &dir.path().display().to_string()),
-            more = more.replace("DIR", &dir.path().display().to_string()),
+            more = more
+                .replace("DIR", &dir.path().display().to_string())
+                .replace("DEVVM", &devvm.port.to_string()),
             dir = dir.path().display(),
             pve = pve.port,
             devvm = devvm.port,
         );
         std::fs::write(at("fleet.toml"), text).unwrap();
-        Self { web, dir, _pve: pve, _devvm: devvm }
+        Self { web, dir, pve, devvm }
     }
 
     /// Lets a program in, and gives its token. Its file is not in the state directory.
@@ -220,6 +260,12 @@ interval = "1 s"
         made.err.lines().last().unwrap().to_owned()
     }
 
+    /// The hypervisor is gone, and with it what runs on it.
+    pub(crate) fn hypervisor_dies(&self) {
+        end_with_children(self.pve.child.id());
+        end_with_children(self.devvm.child.id());
+    }
+
     pub(crate) fn fleet(&self) -> PathBuf {
         self.dir.path().join("fleet.toml")
     }
@@ -230,6 +276,11 @@ interval = "1 s"
 
     pub(crate) fn set(&self, file: &str, text: &str) {
         std::fs::write(self.dir.path().join("vm").join(file), text).unwrap();
+    }
+
+    /// A file of the stand-in guard; empty where there is none.
+    pub(crate) fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join("vm").join(file)).unwrap_or_default()
     }
 
     pub(crate) fn call(&self, arguments: &[&str]) -> Out {

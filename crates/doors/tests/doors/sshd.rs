@@ -189,6 +189,7 @@ pub(crate) fn empty_fleet(state: &Path) -> Fleet {
         watch: Watch::default(),
         agent: breakglass_fleet::AgentSection::default(),
         state: state.to_owned(),
+        notify: breakglass_fleet::Notify::default(),
         unused_sections: Vec::new(),
     }
 }

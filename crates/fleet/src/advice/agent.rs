@@ -10,7 +10,8 @@ pub(super) fn advise(fleet: &Fleet, advice: &mut Vec<Advice>) {
         say(
             advice,
             about(),
-            "claude runs as the server's own account, held by the sandbox alone: give [agent.claude] a user of its own",
+            "claude is given no user: a server that is root runs it under a number that no account has, any other starts it only \
+             where the kernel keeps its own sockets from it (Landlock ABI 9); `user` in [agent.claude] names an account",
         );
     }
     if let Some(api) = &agent.api {

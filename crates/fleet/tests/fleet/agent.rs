@@ -115,7 +115,7 @@ fn advice_names_what_is_allowed_and_unwise() {
         "[agent]\nkinds = [\"claude\"]\n[agent.api]\ndialect = \"openai\"\nmodel = \"m\"\nendpoint = \"http://192.0.2.9/v1\"",
     ));
     let advice: Vec<String> = check(&fleet).iter().map(ToString::to_string).collect();
-    for fragment in ["held by the sandbox alone", "in the clear", "it is never used"] {
+    for fragment in ["under a number that no account has", "in the clear", "it is never used"] {
         assert!(advice.iter().any(|told| told.contains(fragment)), "{fragment}: {advice:#?}");
     }
 }

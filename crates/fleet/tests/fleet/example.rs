@@ -1,7 +1,7 @@
 //! The file that `breakglass init` writes.
 
 use super::good;
-use breakglass_fleet::{AgentSection, Door, Fleet, Watch, Web, check, example};
+use breakglass_fleet::{AgentSection, Door, Fleet, Notify, Watch, Web, check, example};
 
 /// The example without the keys whose values are defaults: what is left must mean the same.
 #[test]
@@ -26,6 +26,7 @@ fn every_default_in_code_is_written_out() {
     assert_eq!(fleet.web, Web::default());
     assert_eq!(fleet.watch, Watch::default());
     assert_eq!(fleet.agent, AgentSection::default());
+    assert_eq!(fleet.notify, Notify::default());
     assert!(
         fleet
             .doors
@@ -64,6 +65,7 @@ fn every_default_in_code_is_written_out() {
         "cycles",
         "calls",
         "cool_down",
+        "keep_trying",
     ] {
         let written =
             text.lines().any(|line| line.starts_with(&format!("{key} =")) && !line.contains("# example"));
@@ -93,6 +95,8 @@ fn what_is_commented_out_parses_once_it_is_not() {
     assert_eq!(fleet.web.roles.of_person("auditor", &[]), breakglass_fleet::Role::View);
     assert!(fleet.agent.api.is_some() && fleet.agent.runbooks.is_some());
     assert_eq!(fleet.agent.doors, [("devvm-power".to_owned(), breakglass_fleet::Autonomy::Ask)]);
+    let ways: Vec<&str> = fleet.notify.receivers.iter().map(|receiver| receiver.way.as_str()).collect();
+    assert_eq!(ways, ["webhook", "ntfy", "mail"]);
     assert_eq!((fleet.scenarios.len(), fleet.watch.maintenance.len()), (1, 1));
 }
 

@@ -4,6 +4,7 @@
 mod advice;
 mod agent;
 mod example;
+mod notify;
 mod problems;
 mod whole;
 

@@ -37,9 +37,9 @@ fn a_hypervisor_is_found_without_a_power_door() {
 #[test]
 fn unused_sections_are_named_and_may_hold_anything() {
     let text = format!(
-        "{GOOD}[notify]\nanything = [1, 2]\n[kit]\n[[scenario]]\nname = \"all of it\"\ndown = [\"pve\"]\n"
+        "{GOOD}[verify]\nanything = [1, 2]\n[kit]\n[[scenario]]\nname = \"all of it\"\ndown = [\"pve\"]\n"
     );
-    assert_eq!(good(&text).unused_sections, ["kit", "notify", "scenario"]);
+    assert_eq!(good(&text).unused_sections, ["kit", "scenario", "verify"]);
     assert!(good(GOOD).unused_sections.is_empty());
 }
 

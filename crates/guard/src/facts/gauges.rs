@@ -3,6 +3,7 @@
 use crate::capture::kernel_text::read;
 use crate::capture::{kernel_log, now};
 use crate::decimal::two_places;
+use crate::zone::local_time;
 use breakglass_protocol::{ClockFacts, LoadFacts, MemoryFacts, Part, PressureFacts, PressureLine};
 use std::io;
 
@@ -103,7 +104,11 @@ fn parse_pressure(text: &str, kind: &str) -> Option<PressureLine> {
 
 /// The clock and whether the kernel calls it synchronised.
 pub(super) fn clock() -> Part<ClockFacts> {
-    part(crate::sys::clock_synchronised().map(|synchronised| ClockFacts { at: now(), synchronised }))
+    part(crate::sys::clock_synchronised().map(|synchronised| {
+        let at = now();
+        let offset = local_time(at.unix_millis().div_euclid(1000)).offset;
+        ClockFacts { at, synchronised, offset_minutes: i32::try_from(offset.div_euclid(60)).ok() }
+    }))
 }
 
 /// Seconds since boot; zero where even that cannot be read.

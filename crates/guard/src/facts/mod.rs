@@ -4,6 +4,7 @@
 //! init system) is done by children under one deadline, so that a target whose disk hangs still answers. It names no
 //! wedge: that is triage's, on the other side of the door.
 
+mod changes;
 mod disk;
 mod gauges;
 pub(crate) mod mounts;
@@ -27,13 +28,16 @@ const SAMPLING: Duration = Duration::from_millis(200);
 const MOUNTS: usize = 32;
 /// The name of the child that asks the init system; no mount point is called so.
 const UNITS: &str = "units";
+/// And the one that looks what changed: it reads directories, which may hang with their disk.
+const CHANGES: &str = "changes";
 
-/// The subcommand `facts`; `arguments` is what follows it: nothing, `--json`, or the hidden `disk` and `units` of its
-/// own children. Returns the exit code.
+/// The subcommand `facts`; `arguments` is what follows it: nothing, `--json`, or the hidden `disk` and `units` and
+/// `changes` of its own children. Returns the exit code.
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
     match arguments.first().and_then(|word| word.to_str()) {
         Some("disk") => return disk::run(),
         Some(UNITS) => return units::run(),
+        Some(CHANGES) => return changes::run(),
         Some("--json") | None => {}
         Some(_) => return exit::REFUSED,
     }
@@ -69,6 +73,8 @@ fn gather() -> Facts {
         nursery.start(job(UNITS, Vec::new(), Late::Kill, began));
     }
 
+    nursery.start(job(CHANGES, Vec::new(), Late::Kill, began));
+
     let first = tasks::Sample::take();
     let memory = gauges::memory();
     let pressure = gauges::pressure();
@@ -79,9 +85,12 @@ fn gather() -> Facts {
     let mut filesystems: Vec<Filesystem> = Vec::new();
     let mut sync = Vec::new();
     let mut failed_units = Part::No("no init system that knows units runs here".to_owned());
+    let mut changes = Part::TimedOut;
     while let Some(ended) = nursery.next(began + PATIENCE * 2) {
         if ended.name == UNITS {
             failed_units = units::read(&ended);
+        } else if ended.name == CHANGES {
+            changes = changes::read(&ended);
         } else if let Some(mount) = mounts.iter().find(|mount| mount.mount == ended.name) {
             filesystems.push(disk::read_filesystem(mount, &ended));
             if !mount.read_only {
@@ -100,6 +109,7 @@ fn gather() -> Facts {
         filesystems: Part::Yes(filesystems),
         blocked: watched.blocked,
         failed_units,
+        changes,
         clock,
         sync,
         millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),

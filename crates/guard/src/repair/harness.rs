@@ -8,7 +8,7 @@ use super::request::Id;
 use crate::diag::{timeout, whole_characters};
 use crate::power::proc_file;
 use crate::report::Report;
-use crate::sys::{self, SessionSignals};
+use crate::sys;
 use breakglass_protocol::{Line, ProcessIdentity, render_line};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
@@ -30,6 +30,11 @@ const TIDY_UP: Duration = Duration::from_secs(2);
 const DYING: Duration = Duration::from_secs(1);
 /// After the command's end: how long nothing may come while something that it left behind still holds its output.
 const QUIET: Duration = Duration::from_millis(300);
+/// And how long it is passed on at most, where it does not fall silent.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+/// What is read at once, bytes, and how often that is the most that a pipe holds (`pipe(7)`: 1 MiB unless root asks for more).
+const CHUNK: usize = 32 * 1024;
+const PIPE_CHUNKS: usize = 32;
 /// How often it is looked whether somebody asked to stop, should the signal come just before the wait.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long the guard of a stopped command may take: both patiences above, and its record.
@@ -41,10 +46,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// How a command ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// By itself, with this code (of a signal, as a shell counts it); so many processes that it started go on.
+    /// By itself, with this code (of a signal, as a shell counts it); so many processes that it started go on. `cut`: what
+    /// was still being written is not passed on.
     Exited {
         code: u8,
         left: usize,
+        cut: bool,
     },
     NotStarted(String),
     OutOfTime(Gone),
@@ -128,11 +135,7 @@ impl Running {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let others = children(&[]);
-        // The dispositions are inherited by the command, which must be endable; the guard's own come right after.
-        sys::session_signals(SessionSignals::Default);
         let spawned = command.spawn();
-        sys::session_signals(SessionSignals::Ignored);
-        sys::note_termination();
         let mut child = spawned.map_err(|error| format!("{} cannot be started: {error}", shell.display()))?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("it has no process id")?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
@@ -148,9 +151,31 @@ impl Running {
     fn follow(&mut self, until: Instant, report: &Report) -> End {
         let mut ending: Option<(Why, Instant)> = None;
         let mut last_word = Instant::now();
+        let mut exited: Option<Instant> = None;
+        let mut cut = false;
         loop {
             let now = Instant::now();
             self.reap();
+            let drained = self.pending.iter().all(Vec::is_empty);
+            if self.code.is_some() && exited.is_none() {
+                exited = Some(now);
+                self.outputs.iter_mut().for_each(Pipe::read_what_is_there);
+            } else if let (Some(code), Some(since), None) = (self.code, exited, ending) {
+                // Whatever it left behind may write for ever, and its reader may never read: neither holds the answer.
+                if now >= since + AFTERWARDS {
+                    for pipe in &mut self.outputs {
+                        cut |= pipe.from.take().is_some();
+                    }
+                }
+                let closed = self.outputs.iter().all(|pipe| pipe.from.is_none());
+                let quiet = last_word.elapsed() >= QUIET && since.elapsed() >= QUIET;
+                let given_up = now >= until || sys::termination_asked();
+                if (drained && (closed || quiet)) || given_up {
+                    self.pass_on(report, true);
+                    cut |= self.pending.iter().any(|bytes| !bytes.is_empty());
+                    return End::Exited { code, left: children(&self.others).len(), cut };
+                }
+            }
             match ending {
                 None if self.code.is_none() && sys::termination_asked() => {
                     ending = Some((Why::Told, now));
@@ -173,14 +198,6 @@ impl Running {
             if self.pass_on(report, false) {
                 last_word = Instant::now();
                 continue;
-            }
-            let drained = self.pending.iter().all(Vec::is_empty);
-            if let (Some(code), true, None) = (self.code, drained, ending) {
-                let closed = self.outputs.iter().all(|pipe| pipe.from.is_none());
-                if closed || last_word.elapsed() >= QUIET {
-                    self.pass_on(report, true);
-                    return End::Exited { code, left: children(&self.others).len() };
-                }
             }
             self.wait(until);
         }
@@ -284,13 +301,22 @@ impl Pipe {
         if !poll(&mut watched, Some(&timeout(Duration::ZERO))).is_ok_and(|ready| ready > 0) {
             return false;
         }
-        let mut chunk = [0; 32 * 1024];
+        let mut chunk = [0; CHUNK];
         match from.read(&mut chunk) {
             Ok(length) if length > 0 => self.half.extend_from_slice(chunk.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             _ => self.from = None,
         }
         true
+    }
+
+    /// Reads all that the ended command wrote: it stands in a pipe, which holds no more than this.
+    fn read_what_is_there(&mut self) {
+        for _ in 0..PIPE_CHUNKS {
+            if !self.read() {
+                return;
+            }
+        }
     }
 
     /// Makes what was read ready to go out: as it is for a person, as lines for a program.

@@ -43,7 +43,8 @@ impl Default for RepairPolicy {
 pub(crate) fn repair_door(door: &Door, surroundings: &Surroundings) -> u8 {
     ignore_input();
     // A line that breaks must not leave a repair half done; only another request, or its time, stops a command.
-    sys::session_signals(sys::SessionSignals::Ignored);
+    // Not ignored: the command would inherit that, and it must be endable.
+    sys::session_signals(sys::SessionSignals::Harmless);
     sys::note_termination();
     let bytes = surroundings.request.as_deref();
     let report = Report::new(bytes.is_some_and(|bytes| bytes.starts_with(JSON_PREFIX.as_bytes())));
@@ -111,10 +112,13 @@ type Told = (EndedBy, u8, Outcome, String);
 fn ended(end: End, deadline: Duration, raised: bool) -> Told {
     let by_guard = |outcome, message| (EndedBy::Guard, exit::BUSY_OR_TIMEOUT, outcome, message);
     match end {
-        End::Exited { code, left } => {
+        End::Exited { code, left, cut } => {
             let mut message = format!("the command ended with {code}");
             if left > 0 {
                 message.push_str(&format!("; {left} processes that it started go on"));
+            }
+            if cut {
+                message.push_str("; what was written after that is not passed on");
             }
             if !raised {
                 message.push_str("; it ran at the usual priority, which only root raises");

@@ -239,6 +239,42 @@ fn a_flood_is_whole_a_reader_that_never_reads_holds_nothing_and_what_is_left_beh
 }
 
 #[test]
+fn what_is_left_behind_and_writes_on_holds_nothing() {
+    let repair = Repair::new("");
+    let tag = format!("6{:07}", std::process::id());
+    let begun = Instant::now();
+    let answer = repair.ask(&format!(
+        "--json sh -c 'while :; do echo tick; sleep 0.05; done' {tag} & head -c 100000 /dev/zero | tr '\\0' x; exit 3"
+    ));
+    let (all, by, exit, _, message) = lines(&answer);
+    crate::support::processes_with(&tag).iter().for_each(|pid| kill(*pid, "KILL"));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!((by, exit), (EndedBy::Command, 3), "{message}");
+    assert!(message.contains("was written after that is not passed on"), "{message}");
+    assert_eq!(output(&all, "stdout").matches('x').count(), 100_000);
+    // The command has ended, nobody reads what it wrote: its deadline ends that.
+    let begun = Instant::now();
+    let mut child = repair.guard(Some("--deadline 2 head -c 120000 /dev/zero | tr '\\0' x")).spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(repair.record().last().unwrap()["exit"], 0);
+}
+
+#[test]
+fn a_stop_that_comes_while_the_shell_is_being_started_is_heard() {
+    let repair = Repair::new("");
+    for _ in 0..20 {
+        let (mut child, mut out, id) = begin(&repair, "--json sleep 1000");
+        let pid = id.split('-').next().unwrap();
+        assert!(Command::new("kill").args(["-TERM", pid]).status().unwrap().success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(75), "{rest}");
+        assert!(rest.contains("told to stop") && rest.contains("that was seen"), "{rest}");
+    }
+}
+
+#[test]
 fn what_cannot_be_killed_is_said_not_to_have_ended() {
     let repair = Repair::new("");
     let (image, at) = (repair.path("disk.img"), repair.path("disk"));

@@ -1,7 +1,7 @@
 //! Spools are taken in once, whole, under the journal's own numbers, and never believed further than their chain holds.
 
 use crate::support::{close, mara, note, now, open, text};
-use breakglass_incident::{Actor, EventBody, IncidentId, PressId, Seq};
+use breakglass_incident::{Actor, EventBody, IncidentId, OutsideAgent, PressId, Seq};
 use breakglass_journal::{Journal, Spool, SpoolIntake, Wanted, set_spool_aside, verify};
 use breakglass_protocol::{Outcome, Verb};
 use std::collections::BTreeSet;
@@ -15,6 +15,10 @@ const CHILD: &str = "BREAKGLASS_TEST_INTAKE_CHILD";
 
 fn alice() -> Actor {
     Actor::Cli("alice@laptop".to_owned())
+}
+
+fn outside() -> Actor {
+    Actor::Outside(OutsideAgent::new("claude-code", "alice@laptop"))
 }
 
 fn pressed() -> EventBody {
@@ -147,7 +151,7 @@ async fn nothing_of_a_spool_is_believed_that_was_changed_or_says_what_a_server_s
     assert!(aside.exists() && !spool.path().exists());
     close(journal).await;
 
-    let cases: [(&str, Actor, EventBody); 5] = [
+    let cases: [(&str, Actor, EventBody); 8] = [
         (
             "a gap",
             alice(),
@@ -158,7 +162,21 @@ async fn nothing_of_a_spool_is_believed_that_was_changed_or_says_what_a_server_s
             alice(),
             EventBody::Erased { which: Seq(1), was: "note".to_owned(), why: "x".to_owned() },
         ),
+        (
+            "a notice",
+            Actor::Server,
+            EventBody::Notified {
+                of: Seq(1),
+                key: "x".to_owned(),
+                receiver: "oncall".to_owned(),
+                how: breakglass_incident::Delivery::Sent,
+                tries: 1,
+                sentence: "nobody has to look".to_owned(),
+            },
+        ),
         ("a good-bye", Actor::Server, EventBody::ServerStopped {}),
+        ("an end of sessions", alice(), EventBody::SessionsEnded { name: "mara".to_owned(), session: None }),
+        ("an agent", outside(), note("I did nothing of the kind")),
         ("a person", mara(), note("I was logged in")),
         ("a token", Actor::Token("robot".to_owned()), note("so was I")),
     ];

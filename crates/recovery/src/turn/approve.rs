@@ -60,7 +60,7 @@ pub async fn answer_call(
         TurnEvent::ApprovalRefused { call }
     };
     keep(desk, Some(incident), who, EventBody::Turn(body)).await;
-    let _ = waiting.answer.send(allow);
+    let _ = waiting.answer.send(if allow { Answered::Allowed } else { Answered::Refused });
     Ok(())
 }
 
@@ -81,6 +81,8 @@ pub(crate) enum Answered {
     Allowed,
     Refused,
     Lapsed,
+    /// The incident was closed meanwhile.
+    Withdrawn,
 }
 
 /// Asks, and waits for a person, the lapse or the turn's end.
@@ -115,7 +117,7 @@ async fn answered_by(
     stands: Duration,
     until: Timestamp,
     stop: &CancellationToken,
-    answered: oneshot::Receiver<bool>,
+    answered: oneshot::Receiver<Answered>,
 ) -> Answered {
     let body = TurnEvent::ApprovalAsked {
         call: question.call,
@@ -125,20 +127,23 @@ async fn answered_by(
         expires: until,
     };
     keep(desk, Some(question.incident), question.by.clone(), EventBody::Turn(body)).await;
-    let verdict = |allowed| if allowed { Answered::Allowed } else { Answered::Refused };
     let mut answered = answered;
-    tokio::select! {
-        answer = &mut answered => return answer.map_or(Answered::Lapsed, verdict),
-        () = tokio::time::sleep(stands) => {}
-        () = stop.cancelled() => {}
-    }
+    let mut verdict = tokio::select! {
+        answer = &mut answered => answer.unwrap_or(Answered::Lapsed),
+        () = tokio::time::sleep(stands) => Answered::Lapsed,
+        () = stop.cancelled() => Answered::Lapsed,
+    };
     // Whoever takes it off the list decides.
-    if desk.turns.take_waiting(question.call, |_| true).is_err()
-        && let Ok(Ok(allowed)) = tokio::time::timeout(CROSSING, answered).await
+    if verdict == Answered::Lapsed
+        && desk.turns.take_waiting(question.call, |_| true).is_err()
+        && let Ok(Ok(crossing)) = tokio::time::timeout(CROSSING, answered).await
     {
-        return verdict(allowed);
+        verdict = crossing;
+    }
+    if matches!(verdict, Answered::Allowed | Answered::Refused) {
+        return verdict;
     }
     let body = EventBody::Turn(TurnEvent::ApprovalExpired { call: question.call });
     keep(desk, Some(question.incident), Actor::Server, body).await;
-    Answered::Lapsed
+    verdict
 }

@@ -91,6 +91,9 @@ pub(crate) fn told(triage: &Triage) -> String {
     for finding in &triage.findings {
         let _ = writeln!(text, "- {}: {} ({:?})", finding.label, finding.seen, finding.health);
     }
+    for change in &triage.changed {
+        let _ = writeln!(text, "- changed in the last two hours, {}: {}", change.label, change.seen);
+    }
     text
 }
 
@@ -131,7 +134,11 @@ async fn command(desk: &Desk, call: &Call<'_>, door: Door, line: &str, deadline:
         incident: call.incident,
         deadline: Some(deadline),
     };
-    match run_for_call(desk, call.actor.clone(), run, door, call.id).await {
+    let halt = match call.standing {
+        Standing::Turn(turn) => Some(&turn.halt),
+        Standing::Outside { .. } => None,
+    };
+    match run_for_call(desk, call.actor.clone(), run, door, call.id, halt).await {
         Err(error) => {
             let instead = "Give one command line of at most 32 KiB, or say what a person should do.";
             Came::refused(&Denial::new("not-sent", error.to_string(), instead))

@@ -1,7 +1,7 @@
 //! A turn from its beginning to its end: choose an engine, measure, brief, listen, end.
 //!
-//! It ends within a second of being told to, whatever the engine does; what was begun on a machine goes on there and is
-//! told. When an engine fails in the middle, nothing is tried behind a person's back: the incident says so, shows a fresh
+//! It ends within a second of being told to, whatever the engine does; a verb that was begun goes on at its hypervisor, a
+//! command is told to stop, and how each ended is told. When an engine fails in the middle, nothing is tried behind a person's back: the incident says so, shows a fresh
 //! triage and names the engine that could go on.
 
 use super::brief;
@@ -87,10 +87,10 @@ async fn never_heard(slot: &Slot) {
 }
 
 fn stopped(slot: &Slot) -> End {
-    let by = slot.stopped_by().unwrap_or(Actor::Server);
+    let by = slot.halt.by().unwrap_or(Actor::Server);
     End::new(
         TurnOutcome::Stopped,
-        "What it had begun on a machine goes on to its own end and is told here.",
+        "A command that was running is told to stop, a verb goes on to its own end; how it ended is told here.",
         by,
     )
 }
@@ -122,6 +122,7 @@ async fn to_its_end(desk: &Desk, slot: &Slot, engines: &Engines, begun: &Begun) 
         observer: Observer::start(desk, begun.incident, begun.turn, begun.target.clone()),
         before,
         calls: AtomicU64::new(0),
+        halt: slot.halt.clone(),
     });
     let gate = Arc::new(Gate::new(desk.clone(), actor.clone(), stop.clone(), standing));
     let mut speech = Speech::new(desk, begun.incident, begun.turn, actor.clone());

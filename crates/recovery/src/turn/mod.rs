@@ -31,4 +31,5 @@ pub use preset::Preset;
 pub use registry::{Asked, Turns};
 pub use start::{NotRunning, StartError, StartTurn, start_turn, stop_turn};
 
+pub(crate) use registry::Halt;
 pub(crate) use restart::LeftTurns;

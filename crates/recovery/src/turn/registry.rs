@@ -2,13 +2,14 @@
 //!
 //! It is the truth on budgets while the server runs; the journal is, from which it is folded, when it comes up again.
 
+use super::approve::Answered;
 use super::engine::Engines;
 use super::visits::Visits;
 use breakglass_incident::policy::Ledger;
 use breakglass_incident::{Actor, CallId, IncidentId, TurnId};
 use breakglass_protocol::Timestamp;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,33 @@ struct Running {
     turn: TurnId,
     by: Actor,
     stop: CancellationToken,
-    stopped_by: Option<Actor>,
+    halt: Halt,
+}
+
+/// Somebody's word that a turn is to end, and whose. Other ends of a turn (its time is over, its engine fails) do not say it:
+/// then what has begun is left to end by itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Halt {
+    said: CancellationToken,
+    by: Arc<OnceLock<Actor>>,
+}
+
+impl Halt {
+    fn say(&self, by: Actor) {
+        let _ = self.by.set(by);
+        self.said.cancel();
+    }
+
+    /// Whose word it was, if it was said.
+    pub(crate) fn by(&self) -> Option<Actor> {
+        self.by.get().cloned()
+    }
+
+    /// Waits for it.
+    pub(crate) async fn said(&self) -> Actor {
+        self.said.cancelled().await;
+        self.by().unwrap_or(Actor::Server)
+    }
 }
 
 /// A call that waits for a person, as far as everybody may know of it: an answer needs its digest, which its page shows.
@@ -55,8 +82,8 @@ pub struct Asked {
 pub(crate) struct Waiting {
     pub(crate) asked: Asked,
     pub(crate) digest: String,
-    /// Told whether it was allowed.
-    pub(crate) answer: oneshot::Sender<bool>,
+    /// Told what was decided.
+    pub(crate) answer: oneshot::Sender<Answered>,
 }
 
 /// The right to run a turn in an incident; given back when dropped.
@@ -64,6 +91,7 @@ pub(crate) struct Slot {
     turns: Turns,
     incident: IncidentId,
     pub(crate) stop: CancellationToken,
+    pub(crate) halt: Halt,
 }
 
 impl Slot {
@@ -72,11 +100,6 @@ impl Slot {
         if let Some(running) = lock(&self.turns.shared.running).get_mut(&self.incident) {
             running.turn = turn;
         }
-    }
-
-    /// Who stopped it, if somebody did.
-    pub(crate) fn stopped_by(&self) -> Option<Actor> {
-        lock(&self.turns.shared.running).get(&self.incident)?.stopped_by.clone()
     }
 }
 
@@ -115,17 +138,17 @@ impl Turns {
         if let Some(running) = all.get(&incident) {
             return Err(running.by.clone());
         }
-        let stop = CancellationToken::new();
-        let running = Running { turn: TurnId(0), by: by.clone(), stop: stop.clone(), stopped_by: None };
+        let (stop, halt) = (CancellationToken::new(), Halt::default());
+        let running = Running { turn: TurnId(0), by: by.clone(), stop: stop.clone(), halt: halt.clone() };
         all.insert(incident, running);
-        Ok(Slot { turns: self.clone(), incident, stop })
+        Ok(Slot { turns: self.clone(), incident, stop, halt })
     }
 
     /// Tells the turn of an incident to end; `None` where none runs.
     pub(crate) fn stop(&self, incident: IncidentId, by: Actor) -> Option<TurnId> {
-        let mut all = lock(&self.shared.running);
-        let running = all.get_mut(&incident)?;
-        running.stopped_by.get_or_insert(by);
+        let all = lock(&self.shared.running);
+        let running = all.get(&incident)?;
+        running.halt.say(by);
         running.stop.cancel();
         Some(running.turn)
     }
@@ -159,6 +182,19 @@ impl Turns {
             return Err(NotTaken::OtherCall);
         }
         all.remove(&call).ok_or(NotTaken::NotWaiting)
+    }
+
+    /// Takes back all questions of an incident that is being closed: a yes would come to nothing.
+    pub(crate) fn withdraw(&self, incident: IncidentId) {
+        let withdrawn: Vec<Waiting> = {
+            let mut all = lock(&self.shared.waiting);
+            all.extract_if(|_, waiting| waiting.asked.incident == incident)
+                .map(|(_, waiting)| waiting)
+                .collect()
+        };
+        for waiting in withdrawn {
+            let _ = waiting.answer.send(Answered::Withdrawn);
+        }
     }
 
     /// Commands, verbs and cycles that agents spent in this incident.

@@ -4,6 +4,7 @@
 //! what each door allows, and how calls are counted.
 
 use super::observer::Observer;
+use super::registry::Halt;
 use super::request::Request;
 use crate::words::incident_for;
 use crate::{Desk, board::Board};
@@ -34,6 +35,8 @@ pub(crate) struct InTurn {
     /// Asks that all that was said so far be written down first.
     pub(crate) before: mpsc::Sender<oneshot::Sender<()>>,
     pub(crate) calls: AtomicU64,
+    /// Somebody's word that ends the turn, and the command that it is running.
+    pub(crate) halt: Halt,
 }
 
 /// Where one call stands.

@@ -100,7 +100,8 @@ pub async fn start_turn(desk: &Desk, who: Actor, start: StartTurn) -> Result<Tur
     Ok(turn)
 }
 
-/// Ends the turn of an incident within a second. What it has begun on a machine goes on there, and is told.
+/// Ends the turn of an incident within a second. A command that it runs is told to stop, a verb goes on; how they ended is told
+/// when it is known.
 ///
 /// # Errors
 /// [`NotRunning`].

@@ -211,6 +211,11 @@ impl Gate {
         if let Err(denial) = allowed {
             return Came::refused(&denial);
         }
+        if request.spends().is_some() && self.stop.is_cancelled() {
+            // The end came while this was decided: nothing begins any more.
+            self.desk.turns.ledger().give_back(id);
+            return Came::refused(&self.standing.gone());
+        }
         let call = Call {
             id,
             incident: place.incident,
@@ -250,29 +255,7 @@ impl Gate {
         spend: Spend,
     ) -> Result<(), Denial> {
         let home = &place.home;
-        let open = self.desk.board.target(home).and_then(|view| view.incident);
-        let incident = match (&self.standing, place.incident) {
-            (_, Some(incident)) if open == Some(incident) => incident,
-            (Standing::Outside { .. }, None) => {
-                return Err(self.door(home, spend).err().unwrap_or_else(|| not_granted(home)));
-            }
-            _ => {
-                return Err(Denial::new(
-                    "incident-closed",
-                    "the incident is closed: its target was observed to be well, or a person closed it",
-                    "Say what you found; nothing more needs to be changed.",
-                ));
-            }
-        };
-        if matches!(self.standing, Standing::Outside { .. }) && self.desk.turns.running(incident).is_some() {
-            return Err(Denial::new(
-                "turn-runs",
-                format!(
-                    "a turn of an agent runs in incident {incident}, and two hands on one machine undo each other"
-                ),
-                "Look with diag; try again when the turn has ended, or let a person stop it.",
-            ));
-        }
+        let incident = self.may_change(place, spend)?;
         match self.decide(incident, home, id, spend, false) {
             Decision::Act => return Ok(()),
             Decision::Deny(denial) => return Err(denial),
@@ -297,11 +280,18 @@ impl Gate {
         }
         match ask(&self.desk, question, self.desk.fleet.agent.approval, &self.stop).await {
             Answered::Allowed | Answered::Lapsed if self.stop.is_cancelled() => Err(self.standing.gone()),
-            Answered::Allowed => match self.decide(incident, home, id, spend, true) {
-                Decision::Act => Ok(()),
-                Decision::Deny(denial) => Err(denial),
-                Decision::Ask => Err(Denial::new("not-allowed", "it was not allowed", "Go on without it.")),
+            // Minutes may have gone by: a yes allows the call, and nothing that has come to forbid it since.
+            Answered::Allowed => match self
+                .may_change(place, spend)
+                .map(|incident| self.decide(incident, home, id, spend, true))
+            {
+                Ok(Decision::Act) => Ok(()),
+                Err(denial) | Ok(Decision::Deny(denial)) => Err(denial),
+                Ok(Decision::Ask) => {
+                    Err(Denial::new("not-allowed", "it was not allowed", "Go on without it."))
+                }
             },
+            Answered::Withdrawn => Err(closed()),
             Answered::Refused => Err(Denial::new(
                 "refused-by-person",
                 "a person refused this call",
@@ -313,6 +303,29 @@ impl Gate {
                 "Report what you would do and why; a person can do it by hand.",
             )),
         }
+    }
+
+    /// The incident in which a change is possible now: it is open, and nobody else's agent has its hands on the target.
+    fn may_change(&self, place: &Place, spend: Spend) -> Result<IncidentId, Denial> {
+        let home = &place.home;
+        let open = self.desk.board.target(home).and_then(|view| view.incident);
+        let incident = match (&self.standing, place.incident) {
+            (_, Some(incident)) if open == Some(incident) => incident,
+            (Standing::Outside { .. }, None) => {
+                return Err(self.door(home, spend).err().unwrap_or_else(|| not_granted(home)));
+            }
+            _ => return Err(closed()),
+        };
+        if matches!(self.standing, Standing::Outside { .. }) && self.desk.turns.running(incident).is_some() {
+            return Err(Denial::new(
+                "turn-runs",
+                format!(
+                    "a turn of an agent runs in incident {incident}, and two hands on one machine undo each other"
+                ),
+                "Look with diag; try again when the turn has ended, or let a person stop it.",
+            ));
+        }
+        Ok(incident)
     }
 
     /// The door that a call goes through.
@@ -369,6 +382,15 @@ impl Gate {
         keep(&self.desk, place.incident, Actor::Server, EventBody::Turn(body)).await;
         ToolAnswer { text: fit.text, is_error: came.outcome != CallOutcome::Done }
     }
+}
+
+/// That there is nothing to be changed in any more.
+fn closed() -> Denial {
+    Denial::new(
+        "incident-closed",
+        "the incident is closed: its target was observed to be well, or a person closed it",
+        "Say what you found; nothing more needs to be changed.",
+    )
 }
 
 /// The component that a call is about.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test should stop loudly")]
 
 mod diagnose;
+mod ends;
 mod hostile;
 mod look;
 mod outside;

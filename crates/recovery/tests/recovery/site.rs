@@ -146,6 +146,7 @@ pub(crate) struct Site {
     agent: Agent,
     dir: TempDir,
     watch: &'static str,
+    harness: bool,
 }
 
 impl Site {
@@ -171,7 +172,12 @@ impl Site {
         let hypervisor = Sshd::start(dir.path(), "pve", &line(""));
         let target = Sshd::start(dir.path(), "devvm", &line("inside"));
         let agent = Agent::start(dir.path(), &dir.path().join("key"));
-        Self { hypervisor, target, agent, dir, watch }
+        Self { hypervisor, target, agent, dir, watch, harness: false }
+    }
+
+    /// With a harness behind the repair door, one that cannot end what it is told to stop.
+    pub(crate) fn with_deaf_harness() -> Self {
+        Self { harness: true, ..Self::new() }
     }
 
     pub(crate) fn fleet(&self) -> Fleet {
@@ -210,6 +216,7 @@ kind = "repair"
 to = "devvm"
 user = "root"
 key = "key2"
+harness = {harness}
 [[door]]
 name = "devvm-diag"
 kind = "diag"
@@ -223,6 +230,7 @@ key = "key3"
             pve = self.hypervisor.port,
             devvm = self.target.port,
             watch = self.watch,
+            harness = self.harness,
         );
         Fleet::parse(&text, Path::new("fleet.toml")).unwrap_or_else(|error| panic!("{error}"))
     }

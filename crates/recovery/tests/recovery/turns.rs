@@ -127,7 +127,11 @@ async fn it_stops_within_a_second_whatever_the_engine_does() {
         events.iter().find(|event| matches!(turn_event(&event.body), Some(TurnEvent::TurnEnded { .. })));
     assert_eq!(end.unwrap().actor, bob(), "who stopped it");
     place(&events, |event| matches!(event, TurnEvent::AgentSaid { text, .. } if text.contains("[…]")));
-    // What had begun on the machine is followed to its end, and looked at.
+    // Its door has no harness that could stop it: that is said, and what had begun is followed to its end, and looked at.
+    wait_for(&desk, "that nothing can stop it", |body| {
+        matches!(body, EventBody::Note { text } if text.contains("NOT seen to stop") && text.contains("no harness"))
+    })
+    .await;
     wait_for(&desk, "the late answer", |body| {
         matches!(turn_event(body), Some(TurnEvent::ToolAnswered { exit: Some(0), text, .. }) if text.contains("late"))
     })

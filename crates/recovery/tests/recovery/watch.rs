@@ -213,3 +213,48 @@ async fn somebody_elses_operation_is_followed_and_is_no_outage() {
     assert_eq!(site.count("cycle"), 1);
     watching.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_on_its_way_up_after_its_hypervisor_is_no_incident_of_its_own_until_it_takes_too_long() {
+    let mut site = Site::watching("interval = \"300 ms\"");
+    let mut desk = site.desk();
+    desk.times.waking = Duration::from_secs(4);
+    let watching = begin(&desk);
+    until(&desk, "devvm", Health::Good).await;
+    site.hypervisor.stop();
+    site.target.stop();
+    desk.doors.hang_up("devvm-power");
+    desk.doors.hang_up("devvm-repair");
+    until(&desk, "pve", Health::Down).await;
+    site.hypervisor.start_again();
+    let back = wait_for(&desk, "the hypervisor", |body| {
+        matches!(body, EventBody::Observed { target, state, .. } if target == "pve" && state.health == Health::Good)
+    })
+    .await;
+    let own = wait_for(
+        &desk,
+        "the guest's own incident",
+        |body| matches!(body, EventBody::IncidentOpened { target, .. } if target == "devvm"),
+    )
+    .await;
+    let waited = own.at.millis_since(back.at);
+    assert!(waited >= 4_000, "{waited} ms after the hypervisor came back");
+    assert_eq!(opened(&all(&desk).await), ["pve", "devvm"]);
+    watching.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_for_a_hypervisor_is_one_for_its_guests() {
+    let site = Site::watching(
+        "interval = \"300 ms\"\n[[watch.maintenance]]\ntargets = [\"pve\"]\nfrom = \"00:00\"\nlasts = \"24 h\"",
+    );
+    let desk = site.desk();
+    let watching = begin(&desk);
+    until(&desk, "devvm", Health::Good).await;
+    assert!(desk.board.target("devvm").unwrap().maintenance);
+    site.set("wedge", "stall");
+    until(&desk, "devvm", Health::Down).await;
+    wait_for(&desk, "what was seen", |body| matches!(body, EventBody::Observed { .. })).await;
+    assert!(opened(&all(&desk).await).is_empty(), "{:#?}", kinds(&all(&desk).await));
+    watching.end().await;
+}

@@ -163,10 +163,23 @@ fn clock(case: &Case<'_>, facts: &Facts, findings: &mut Vec<Finding>) {
     let off = ahead.max(behind);
     let way = if ahead > behind { "ahead" } else { "behind" };
     let synchronised = if clock.synchronised { "synchronised" } else { "not synchronised" };
+    let zone = clock
+        .offset_minutes
+        .map_or_else(String::new, |minutes| format!("; its logs are in {}", zone(minutes)));
     let seen = if off > CLOCK_MILLIS {
-        format!("{} {way} of this server, {synchronised}", stretch(off))
+        format!("{} {way} of this server, {synchronised}{zone}", stretch(off))
     } else {
-        format!("right, {synchronised}")
+        format!("right, {synchronised}{zone}")
     };
     tell(findings, "Clock", seen, degraded_if(off > CLOCK_MILLIS));
+}
+
+/// `UTC`, `UTC+2`, `UTC-3:30`.
+fn zone(minutes: i32) -> String {
+    let (sign, size) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+    match (size / 60, size % 60) {
+        (0, 0) => "UTC".to_owned(),
+        (hours, 0) => format!("UTC{sign}{hours}"),
+        (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+    }
 }

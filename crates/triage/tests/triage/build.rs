@@ -102,7 +102,8 @@ pub(crate) fn facts() -> Facts {
         filesystems: Part::Yes(vec![filesystem("/data", 60_000, 50_000)]),
         blocked: Part::Yes(Vec::new()),
         failed_units: Part::No("no systemd here".to_owned()),
-        clock: Part::Yes(ClockFacts { at: now(), synchronised: false }),
+        changes: Part::Yes(Vec::new()),
+        clock: Part::Yes(ClockFacts { at: now(), synchronised: false, offset_minutes: Some(60) }),
         sync: vec![probe(Some(12), None, None)],
         millis: 1_010,
     }

@@ -314,7 +314,11 @@ fn what_the_evidence_does_not_name_stays_without_a_name() {
             "a clock that is off",
             with_facts(healthy(), |facts| {
                 let at = Timestamp::from_unix_millis(0);
-                facts.clock = Part::Yes(breakglass_protocol::ClockFacts { at, synchronised: false });
+                facts.clock = Part::Yes(breakglass_protocol::ClockFacts {
+                    at,
+                    synchronised: false,
+                    offset_minutes: None,
+                });
             }),
             Health::Degraded,
         ),

@@ -1,9 +1,10 @@
 //! How it reads.
 
 use crate::build::{
-    diagnosed, flow, healthy, healthy_unlearnt, now, panic_sign, probe, silenced, with_facts, with_status,
+    diagnosed, facts, flow, healthy, healthy_unlearnt, now, panic_sign, probe, seconds_ago, silenced,
+    with_facts, with_status,
 };
-use breakglass_protocol::{ConsoleSignKind, Part};
+use breakglass_protocol::{Change, ChangeKind, ConsoleSignKind, Facts, Part};
 use breakglass_triage::{Health, Reach};
 
 #[test]
@@ -52,4 +53,27 @@ fn what_a_guest_wrote_cannot_move_the_cursor_or_fill_the_page() {
     let shown = format!("{:?}", diagnosed(&evidence));
     assert!(!shown.contains("\\u{1b}") && !shown.contains("\\r"), "control characters came through");
     assert!(shown.len() < 5_000, "{}", shown.len());
+}
+
+#[test]
+fn what_was_changed_stands_beside_the_evidence_and_decides_nothing() {
+    let before = diagnosed(&healthy());
+    let changes: Vec<Change> = (1..=9)
+        .map(|n| (n, ChangeKind::Package, format!("upgraded p{n}")))
+        .chain([(30, ChangeKind::Login, "mara\u{1b} from 192.0.2.7".to_owned())])
+        .map(|(minutes, kind, what)| Change { at: seconds_ago(minutes * 60), kind, what })
+        .collect();
+    let after = diagnosed(&with_facts(healthy(), |facts| facts.changes = Part::Yes(changes)));
+    let told: Vec<String> = after.changed.iter().map(|one| format!("{}: {}", one.label, one.seen)).collect();
+    assert_eq!(told[1], "Log-ins: mara from 192.0.2.7 30 min ago");
+    assert!(told[0].starts_with("Packages: upgraded p1 60 s ago; upgraded p2 2 min ago;"), "{told:?}");
+    assert!(told[0].ends_with("; and 3 more"), "{told:?}");
+    assert_eq!((after.health, &after.summary), (before.health, &before.summary));
+    assert!(before.changed.iter().all(|one| one.seen.starts_with("nothing that")), "{:?}", before.changed);
+    // An older guard does not tell; it is still understood.
+    let mut json = serde_json::to_value(facts()).unwrap();
+    json.as_object_mut().unwrap().remove("changes");
+    json["clock"]["value"].as_object_mut().unwrap().remove("offset_minutes");
+    let older: Facts = serde_json::from_value(json).unwrap();
+    assert!(diagnosed(&with_facts(healthy(), |facts| *facts = older)).changed[0].seen.contains("older"));
 }

@@ -6,17 +6,21 @@
 //! appends counts within half a second. Where the list cannot be written, the page says so. Where it is there and
 //! cannot be read at the start, all sessions count as ended: logging in again costs a person seconds and needs no disk.
 
+use super::single::Single;
+use breakglass_journal::SharedDir;
 use breakglass_protocol::Timestamp;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::TryLockError;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const FILE: &str = "sessions.ended";
 const LOCK: &str = "sessions.lock";
+const NEW_FILE: &str = "sessions.ended.new";
+const PERMISSIONS: u32 = 0o644;
 /// From this size on, lines whose session is over anyway are taken out.
 const ROOM: u64 = 256 * 1024;
 /// No list is longer: one of more is not ours.
@@ -26,6 +30,9 @@ const PERSON_DAYS: i64 = 90;
 const DAY_MILLIS: i64 = 86_400_000;
 /// How long a write may take before the page says that it is not kept.
 const WRITE_DEADLINE: Duration = Duration::from_secs(1);
+/// How often the turn of another that writes is waited for; longer than that takes is a disk that hangs.
+const TURN_EVERY: Duration = Duration::from_millis(10);
+const TURN_TRIES: u32 = 100;
 
 /// Why the command line cannot look at sessions or end them.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +121,8 @@ pub(super) struct Ended(Arc<Inner>);
 struct Inner {
     state: PathBuf,
     held: Mutex<Held>,
+    writing: Single,
+    looking: Single,
 }
 
 #[derive(Default)]
@@ -175,7 +184,12 @@ impl Ended {
     }
 
     fn unread(state: &Path) -> Self {
-        Self(Arc::new(Inner { state: state.to_owned(), held: Mutex::default() }))
+        Self(Arc::new(Inner {
+            state: state.to_owned(),
+            held: Mutex::default(),
+            writing: Single::default(),
+            looking: Single::default(),
+        }))
     }
 
     fn distrust(&self, now: Timestamp, why: &str) {
@@ -210,52 +224,50 @@ impl Ended {
     /// # Errors
     /// Why it could not be written in time. It counts all the same until this server ends, and is tried again.
     pub(super) async fn add(&self, end: End) -> Result<(), String> {
-        let mut unkept = {
+        {
             let mut held = self.0.lock();
             held.add(&end);
             held.unkept.push(end);
-            held.unkept.clone()
-        };
-        unkept.dedup();
-        self.write(unkept).await
+        }
+        self.write().await
     }
 
     /// Follows the file and writes what is left to be written; call it every now and then.
     pub(super) async fn refresh(&self, now: Timestamp) {
-        let unkept = self.0.lock().unkept.clone();
-        if !unkept.is_empty() {
-            let _ = self.write(unkept).await;
+        let left = !self.0.lock().unkept.is_empty();
+        if left {
+            let _ = self.write().await;
         }
         let inner = Arc::clone(&self.0);
         // A disk that hangs holds up this and nothing else.
-        let _ = tokio::task::spawn_blocking(move || inner.look(now)).await;
+        if let Some(looked) = self.0.looking.start(move || inner.look(now)) {
+            let _ = looked.await;
+        }
     }
 
-    async fn write(&self, ends: Vec<End>) -> Result<(), String> {
-        let inner = Arc::clone(&self.0);
-        let count = ends.len();
-        let work = tokio::task::spawn_blocking(move || append(&inner.state, &ends));
-        let written = match tokio::time::timeout(WRITE_DEADLINE, work).await {
-            Ok(Ok(written)) => written.map_err(|error| error.to_string()),
-            _ => Err("its disk does not answer".to_owned()),
-        };
+    /// Writes all that is left to be written, once nobody else does.
+    async fn write(&self) -> Result<(), String> {
+        let written = tokio::time::timeout(WRITE_DEADLINE, async {
+            loop {
+                let inner = Arc::clone(&self.0);
+                let work = move || inner.write();
+                match self.0.writing.start(work) {
+                    Some(written) => return written.await,
+                    None => tokio::time::sleep(TURN_EVERY).await,
+                }
+            }
+        });
+        let written =
+            written.await.ok().flatten().unwrap_or_else(|| Err("its disk does not answer".to_owned()));
         let mut held = self.0.lock();
-        match written {
-            Ok(()) => {
-                let done = count.min(held.unkept.len());
-                held.unkept.drain(..done);
-                held.fault = None;
-                Ok(())
-            }
-            Err(why) => {
-                held.fault = Some(format!(
-                    "{} ended sessions could not be written down ({why}): they are ended, and come back if the server \
-                     starts again before the disk is mended",
-                    held.unkept.len()
-                ));
-                Err(why)
-            }
-        }
+        let left = held.unkept.len();
+        held.fault = written.as_ref().err().map(|why| {
+            format!(
+                "{left} ended sessions could not be written down ({why}): they are ended, and come back if the server \
+                 starts again before the disk is mended"
+            )
+        });
+        written
     }
 
     pub(super) fn fault(&self) -> Option<String> {
@@ -266,6 +278,16 @@ impl Ended {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what is left to be written. Only one thread does so at a time, and only its end of the list is added to meanwhile.
+    fn write(&self) -> Result<(), String> {
+        let ends = self.lock().unkept.clone();
+        if !ends.is_empty() {
+            append(&self.state, &ends).map_err(|error| error.to_string())?;
+            self.lock().unkept.drain(..ends.len());
+        }
+        Ok(())
     }
 
     fn take(&self, read: &Found) {
@@ -296,8 +318,7 @@ impl Inner {
     }
 
     fn read(&self) -> std::io::Result<Found> {
-        let path = self.state.join(FILE);
-        let file = match std::fs::File::open(&path) {
+        let file = match SharedDir::state(&self.state).and_then(|state| state.read(FILE)) {
             // Nothing was ever ended.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Found { ends: Vec::new(), whole: true, seen: None });
@@ -305,7 +326,7 @@ impl Inner {
             other => other?,
         };
         let meta = file.metadata()?;
-        if !meta.is_file() || meta.size() > LARGEST {
+        if meta.size() > LARGEST {
             return Err(std::io::Error::other("it is no list of ours"));
         }
         let mut text = String::new();
@@ -322,10 +343,10 @@ impl Inner {
 /// # Errors
 /// When the list cannot be written.
 pub(crate) fn append(state: &Path, ends: &[End]) -> std::io::Result<()> {
-    let _turn = turn(state)?;
-    let mut file =
-        OpenOptions::new().append(true).read(true).create(true).mode(0o644).open(state.join(FILE))?;
-    belongs_to_owner_of(state, &file)?;
+    std::fs::create_dir_all(state)?;
+    let state = SharedDir::state(state)?;
+    let _turn = turn(&state)?;
+    let mut file = state.append(FILE, PERMISSIONS)?;
     // What a crash cut off must not swallow the next line: it stays a line of its own, and makes no sense.
     let text: String = std::iter::once("\n".to_owned()).chain(ends.iter().map(End::line)).collect();
     file.write_all(text.as_bytes())?;
@@ -333,33 +354,28 @@ pub(crate) fn append(state: &Path, ends: &[End]) -> std::io::Result<()> {
 }
 
 fn compact(state: &Path, now: Timestamp) -> std::io::Result<()> {
-    let _turn = turn(state)?;
-    let (path, beside) = (state.join(FILE), state.join("sessions.ended.new"));
-    let text = std::fs::read_to_string(&path)?;
+    let state = SharedDir::state(state)?;
+    let _turn = turn(&state)?;
+    let mut text = String::new();
+    state.read(FILE)?.take(LARGEST).read_to_string(&mut text)?;
     let live = text.lines().filter_map(End::parse).filter(|end| end.is_live(now));
     let text: String = live.map(|end| end.line()).collect();
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&beside)?;
+    let mut file = state.make(NEW_FILE, PERMISSIONS)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(beside, path)
+    state.rename(NEW_FILE, FILE)
 }
 
-fn turn(state: &Path) -> std::io::Result<std::fs::File> {
-    std::fs::create_dir_all(state)?;
-    let lock =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(state.join(LOCK))?;
-    belongs_to_owner_of(state, &lock)?;
-    lock.lock()?;
-    Ok(lock)
-}
-
-/// What root makes at the command line the server has to be able to write to.
-fn belongs_to_owner_of(state: &Path, file: &std::fs::File) -> std::io::Result<()> {
-    let (dir, file_meta) = (std::fs::metadata(state)?, file.metadata()?);
-    if dir.uid() != file_meta.uid() && file_meta.uid() == 0 {
-        let _ = std::os::unix::fs::fchown(file, Some(dir.uid()), Some(dir.gid()));
+fn turn(state: &SharedDir) -> std::io::Result<std::fs::File> {
+    let lock = state.append(LOCK, PERMISSIONS)?;
+    for _ in 0..TURN_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(TURN_EVERY),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
-    Ok(())
+    Err(std::io::Error::other("another process has held it for a second"))
 }
 
 #[cfg(test)]

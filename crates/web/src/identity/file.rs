@@ -3,12 +3,12 @@
 //! A disk that hangs must not shut people out: what was read last stays valid, at most one reader is ever stuck, and
 //! nobody waits for it longer than half a second.
 
+use super::single::Single;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
 
 /// Such a file is a page long; one of a mebibyte is a mistake.
 const LARGEST: u64 = 1 << 20;
@@ -27,7 +27,7 @@ pub(super) trait FromLines: Default + Send + Sync + 'static {
 /// The file as it was when it was last read.
 pub(super) struct Watched<T> {
     inner: Arc<Inner<T>>,
-    reader: Mutex<Option<JoinHandle<()>>>,
+    reader: Single,
 }
 
 struct Inner<T> {
@@ -54,13 +54,16 @@ struct Mark {
 impl<T: FromLines> Watched<T> {
     pub(super) fn new(path: PathBuf) -> Self {
         let held = Held { value: Arc::new(T::default()), faults: Vec::new(), seen: None, looked: None };
-        Self { inner: Arc::new(Inner { path, held: RwLock::new(held) }), reader: Mutex::new(None) }
+        Self { inner: Arc::new(Inner { path, held: RwLock::new(held) }), reader: Single::default() }
     }
 
     /// What the file says, looked at again when the last look is older than half a second.
     pub(super) async fn current(&self) -> Arc<T> {
         if self.inner.is_stale()
-            && let Some(done) = self.start_reader()
+            && let Some(done) = self.reader.start({
+                let inner = Arc::clone(&self.inner);
+                move || inner.look()
+            })
         {
             let _ = tokio::time::timeout(LONGEST_WAIT, done).await;
         }
@@ -71,23 +74,6 @@ impl<T: FromLines> Watched<T> {
     pub(super) async fn faults(&self) -> Vec<String> {
         self.current().await;
         self.inner.read_held().faults.clone()
-    }
-
-    /// Starts one reader, unless one is on its way or stuck; the future ends when it has read.
-    fn start_reader(&self) -> Option<impl Future<Output = ()> + use<T>> {
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        if reader.as_ref().is_some_and(|running| !running.is_finished()) {
-            return None;
-        }
-        let inner = Arc::clone(&self.inner);
-        let (tell, told) = tokio::sync::oneshot::channel();
-        *reader = Some(tokio::task::spawn_blocking(move || {
-            inner.look();
-            let _ = tell.send(());
-        }));
-        Some(async {
-            let _ = told.await;
-        })
     }
 }
 

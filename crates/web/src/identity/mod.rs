@@ -13,6 +13,7 @@ mod refusals;
 mod register;
 mod revoke;
 mod sessions;
+pub(crate) mod single;
 mod throttle;
 mod tokens;
 mod visitor;
@@ -28,7 +29,7 @@ pub use visitor::{Visitor, Way};
 
 use crate::config::WebConfig;
 use crate::server::Peer;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use breakglass_fleet::{Role, Roles};
@@ -41,6 +42,7 @@ use passwords::Passwords;
 use refusals::Refusals;
 use register::Register;
 use sessions::{Claim, Sessions};
+use single::Single;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +117,7 @@ impl Identity {
 
     /// Hears what the command line ends and keeps the register, until `stop`.
     pub(crate) async fn follow(&self, clock: impl Fn() -> Timestamp, stop: CancellationToken) {
+        let keeping = Single::default();
         for round in 1_u32.. {
             let ending = tokio::select! {
                 () = stop.cancelled() => true,
@@ -122,8 +125,9 @@ impl Identity {
             };
             if ending || round % KEEP_EVERY == 0 {
                 let register = Arc::clone(&self.register);
-                let keeping = tokio::task::spawn_blocking(move || register.keep());
-                let _ = tokio::time::timeout(DISK_DEADLINE, keeping).await;
+                if let Some(kept) = keeping.start(move || register.keep()) {
+                    let _ = tokio::time::timeout(DISK_DEADLINE, kept).await;
+                }
             }
             if ending {
                 return;
@@ -166,6 +170,15 @@ impl Identity {
         let csrf = self.sessions.csrf(&format!("header:{name}"));
         let role = self.roles.of_person(&name, &groups);
         Some(Visitor { actor: Actor::Human(name), way: Way::Header, role, csrf, session: None })
+    }
+
+    /// What of these headers says who somebody is, in memory of its own: the rest of a request is not kept for it.
+    pub(crate) fn kept_of(&self, headers: &HeaderMap) -> HeaderMap {
+        let named = [header::AUTHORIZATION, header::COOKIE, header::USER_AGENT];
+        let counts = |name: &HeaderName| named.contains(name) || self.proxy.is_some();
+        let copied = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
+        let kept = headers.iter().filter(|(name, _)| counts(name));
+        kept.filter_map(|(name, value)| Some((name.clone(), copied(value)?))).collect()
     }
 
     /// Who is at the far end of a proxy, where it is listed and says so.

@@ -65,8 +65,9 @@ impl Identity {
         if !super::is_name(name) {
             return Ending::NoSuch;
         }
-        // What begins in this very millisecond began before as well.
-        let end = End::Person { name: name.to_owned(), before: now.unix_millis() + 1 };
+        // What begins in this very millisecond began before as well, and so did what began while the clock was ahead.
+        let before = self.ended.floor(name, now).unix_millis() + 1;
+        let end = End::Person { name: name.to_owned(), before };
         self.ended_by(name.to_owned(), end).await
     }
 
@@ -112,8 +113,8 @@ pub fn end_session(state: &Path, entry: &SessionEntry) -> Result<(), SessionsErr
 /// # Errors
 /// When it cannot be written down.
 pub fn end_sessions_of(state: &Path, name: &str, now: Timestamp) -> Result<(), SessionsError> {
-    let end = End::Person { name: name.to_owned(), before: now.unix_millis() + 1 };
-    append(state, end)
+    let before = ended::Ended::open(state, now).floor(name, now).unix_millis() + 1;
+    append(state, End::Person { name: name.to_owned(), before })
 }
 
 /// A state directory that is not there is made by the server alone: made by whoever types, it would belong to them.

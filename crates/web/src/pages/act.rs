@@ -94,8 +94,21 @@ fn card(context: &Context<'_>, triage: Option<&Triage>) -> Markup {
                             @else { span class=(lamp(finding.health)) { (clean(&finding.seen)) } } }
                     }
                 }
+                (changed(triage))
             }
             (advice(context, triage))
+        }
+    }
+}
+
+/// Where a person looks first, and which decides nothing.
+pub(super) fn changed(triage: &Triage) -> Markup {
+    html! {
+        @if !triage.changed.is_empty() {
+            h3.label { "Changed in the last two hours" }
+            dl.facts { @for change in &triage.changed {
+                dt { (clean(&change.label)) } dd { (clean(&change.seen)) }
+            } }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The head of a target: how it does and since when, its name, and the few numbers that tell most.
 
+use super::incident::recovered;
+use super::notices;
 use super::wave::wave;
 use super::words::{answering, clean, lamp, run_state, ticking, writes_per_second};
 use breakglass_fleet::Fleet;
+use breakglass_incident::View;
 use breakglass_protocol::Timestamp;
 use breakglass_recovery::{DoorView, TargetView};
 use breakglass_triage::{Health, Wedge};
@@ -45,7 +48,8 @@ fn strip(target: &TargetView, recovered: bool, now: Timestamp) -> Markup {
 }
 
 /// The head.
-pub(crate) fn head(fleet: &Fleet, target: &TargetView, recovered: bool, now: Timestamp) -> Markup {
+pub(crate) fn head(fleet: &Fleet, target: &TargetView, view: Option<&View>, now: Timestamp) -> Markup {
+    let recovered = view.is_some_and(recovered);
     let status = target.status.as_deref();
     let writes = target
         .writes
@@ -91,6 +95,7 @@ pub(crate) fn head(fleet: &Fleet, target: &TargetView, recovered: bool, now: Tim
                     div { dt { "Power door" } dd class=(lamp(door.health)) { (door_word(door)) } }
                 }
             }
+            (notices::line(view, now))
         }
     }
 }

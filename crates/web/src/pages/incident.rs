@@ -18,7 +18,7 @@ pub(crate) struct Told<'a> {
 
 /// The parts that change as events come in: banner, head and the column for acting.
 pub(crate) fn parts(fleet: &Fleet, context: &Context<'_>, view: Option<&View>) -> (Markup, Markup, Markup) {
-    let head = head::head(fleet, context.target, view.is_some_and(recovered), context.now);
+    let head = head::head(fleet, context.target, view, context.now);
     (banner(context, view), head, act::column(context, view))
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod incident;
 pub(crate) mod incidents;
 pub(crate) mod layout;
 pub(crate) mod login;
+pub(crate) mod notices;
 pub(crate) mod power;
 pub(crate) mod progress;
 pub(crate) mod row;

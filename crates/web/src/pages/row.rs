@@ -1,5 +1,6 @@
 //! One row of the timeline. What was observed has a solid edge; what somebody said has a dashed one.
 
+use super::act::changed;
 use super::call;
 use super::progress::reached;
 use super::words::{clean, lamp, moment, readable, size, took};
@@ -28,6 +29,14 @@ pub(crate) fn row(event: &Event, end: Option<&CommandEnd>, now: Timestamp) -> Op
             li.step #{ "e" (event.seq) } {
                 (moment(row.at, now))
                 p.seen { b { (reached(*phase)) } @if !note.is_empty() { ": " (clean(note)) } }
+            }
+        });
+    }
+    if matches!(event.body, EventBody::Notified { .. }) {
+        return Some(html! {
+            li.step #{ "e" (event.seq) } {
+                (moment(row.at, now))
+                p.small { @if row.health.is_some() { span.lamp.work {} } (clean(&row.sentences.join(" "))) }
             }
         });
     }
@@ -76,6 +85,7 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
                 summary { span { "The evidence" } " " span.quiet.small { (triage.findings.len()) " findings" } }
                 dl.in.facts { @for finding in &triage.findings {
                     dt { (clean(&finding.label)) } dd { span class=(lamp(finding.health)) { (clean(&finding.seen)) } } } }
+                div.in { (changed(triage)) }
             } }
         },
         _ => plain(row),

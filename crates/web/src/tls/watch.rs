@@ -4,6 +4,7 @@
 
 use super::pair::Pair;
 use super::{Certificate, DISK_DEADLINE, Held, Origin};
+use crate::identity::single::Single;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -25,13 +26,14 @@ impl Certificate {
         // What is shown from the start was read a moment ago; what could not be read is tried again at once.
         let mut good: Option<Mark> = None;
         let mut bad = 0;
+        let looking = Single::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             let (files, known) = (files.clone(), good);
-            let look = tokio::task::spawn_blocking(move || {
+            let look = looking.start(move || {
                 let mark = [mark(&files.certificate), mark(&files.key)];
                 if known == Some(mark) {
                     None
@@ -39,10 +41,14 @@ impl Certificate {
                     Some((mark, Pair::read(&files.certificate, &files.key)))
                 }
             });
-            let (mark, read) = match tokio::time::timeout(DISK_DEADLINE, look).await {
-                Ok(Ok(None)) => continue,
-                Ok(Ok(Some((mark, read)))) => (Some(mark), read),
-                _ => (None, Err("the disk of the certificate does not answer".to_owned())),
+            let looked = match look {
+                Some(look) => tokio::time::timeout(DISK_DEADLINE, look).await.ok().flatten(),
+                None => None,
+            };
+            let (mark, read) = match looked {
+                Some(None) => continue,
+                Some(Some((mark, read))) => (Some(mark), read),
+                None => (None, Err("the disk of the certificate does not answer".to_owned())),
             };
             match read {
                 Ok(pair) => {

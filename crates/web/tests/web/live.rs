@@ -116,6 +116,23 @@ async fn a_stream_ends_when_the_server_goes_down() {
     assert!(ended.is_ok(), "the client is told by the end of the stream");
 }
 
+#[tokio::test]
+async fn a_stream_ends_soon_after_its_readers_log_in_and_no_other_does() {
+    let server = Server::start().await;
+    let id = server.incident().await;
+    let mara = server.log_in("mara", "correct horse").await;
+    let path = format!("/api/v1/incidents/{id}/events");
+    let mut hers = Stream::open(&server, Request::get(&path).by(&mara)).await;
+    let mut other = Stream::open(&server, Request::get(&path).by(&Who::token())).await;
+    hers.until("it does not answer").await;
+    assert_eq!(server.post("/logout", &mara, "").await.status, 303);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(30), hers.socket.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "who has logged out reads on");
+    server.note(id, "still here").await;
+    other.until("still here").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_hundred_clients_get_one_event_soon() {
     let server = Server::start().await;

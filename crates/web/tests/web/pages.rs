@@ -1,7 +1,7 @@
 //! What a browser gets: hostile text made harmless, forms that work without a script, answers that say what to do.
 
 use crate::support::{Request, Server, Who};
-use breakglass_incident::{Actor, CommandId, EventBody, IncidentId};
+use breakglass_incident::{Actor, CommandId, Delivery, EventBody, IncidentId, Seq};
 
 const HOSTILE: &str = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' \u{1b}]0;owned\u{7}\u{202e}evil";
 
@@ -24,7 +24,47 @@ async fn hostile_incident(server: &Server) -> IncidentId {
         rest: None,
     };
     let _ = server.desk.journal.append(Some(id), Actor::Server, finished).await;
+    notified(server, id, "oncall", Delivery::GivenUp, HOSTILE).await;
     id
+}
+
+async fn notified(server: &Server, id: IncidentId, receiver: &str, how: Delivery, sentence: &str) {
+    let body = EventBody::Notified {
+        of: Seq(1),
+        key: "bg-1".to_owned(),
+        receiver: receiver.to_owned(),
+        how,
+        tries: 3,
+        sentence: sentence.to_owned(),
+    };
+    let _ = server.desk.journal.append(Some(id), Actor::Server, body).await;
+}
+
+#[tokio::test]
+async fn an_incident_says_who_was_told_elsewhere_and_who_was_not() {
+    let server = Server::start().await;
+    let (id, _) = server.desk.journal.open_incident("devvm", "silent", Actor::Watch).await;
+    let mara = server.log_in("mara", "correct horse").await;
+    let path = format!("/incidents/{id}");
+    let page = server.get(&path, &mara).await.body;
+    assert!(!page.contains("Who was told elsewhere"), "nobody is told of anything, so nothing is said of it");
+    notified(&server, id, "oncall", Delivery::Sent, "devvm stopped answering").await;
+    notified(&server, id, "mail", Delivery::Waiting, "mail.example.org cannot be spoken to").await;
+    let page = server.get(&path, &mara).await.body;
+    for wanted in [
+        "oncall was told",
+        "mail could not be told yet",
+        "mail.example.org cannot be spoken to",
+        "Told oncall: devvm stopped answering.",
+        "mail could not be told yet, after 3 tries.",
+    ] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    // What it says is replaced when it is known better; the story keeps both.
+    notified(&server, id, "mail", Delivery::Sent, "devvm stopped answering").await;
+    let page = server.get(&path, &mara).await.body;
+    assert!(page.contains("mail was told") && page.contains("mail could not be told yet, after 3 tries."));
+    assert!(!page.contains("mail could not be told yet</span>"), "{page}");
 }
 
 fn assert_harmless(what: &str, html: &str) {

@@ -1,41 +1,25 @@
 //! Turns in the page: asking, watching, allowing and stopping, with forms alone; by whom, and by whom not.
 
 use crate::support::{Request, Server, Who};
+use breakglass_e2e::stage::Played;
 use breakglass_incident::{EventBody, IncidentId, TurnEvent};
-use breakglass_recovery::turn::{Engine, Engines, Prompt, Says, Tools, TurnBrief, TurnEnd};
+use breakglass_recovery::turn::{Engines, Prompt, Says, Tools, TurnEnd};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// A scripted stand-in for a model: speaks hostile text, wants one command, then waits to be stopped.
-struct StandIn;
-
-impl Engine for StandIn {
-    fn name(&self) -> &str {
-        "stand-in"
-    }
-
-    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn run(
-        &self,
-        _brief: TurnBrief,
-        tools: Arc<dyn Tools>,
-        says: mpsc::Sender<Says>,
-    ) -> BoxFuture<'_, TurnEnd> {
-        Box::pin(async move {
-            let _ = says.send(Says::Text("I look <script>alert(1)</script>".to_owned())).await;
-            let _ = says.send(Says::TextDone("I look <script>alert(1)</script>".to_owned())).await;
-            let command = "echo '<script>alert(1)</script>' && systemctl restart nginx";
-            let _ = tools.call("repair".to_owned(), json!({ "command": command })).await;
-            let _ = says.send(Says::TextDone("It was answered.".to_owned())).await;
-            std::future::pending().await
-        })
-    }
+/// Speaks hostile text, wants one command, then waits to be stopped.
+fn hostile(tools: Arc<dyn Tools>, says: mpsc::Sender<Says>) -> BoxFuture<'static, TurnEnd> {
+    Box::pin(async move {
+        let _ = says.send(Says::Text("I look <script>alert(1)</script>".to_owned())).await;
+        let _ = says.send(Says::TextDone("I look <script>alert(1)</script>".to_owned())).await;
+        let command = "echo '<script>alert(1)</script>' && systemctl restart nginx";
+        let _ = tools.call("repair".to_owned(), json!({ "command": command })).await;
+        let _ = says.send(Says::TextDone("It was answered.".to_owned())).await;
+        std::future::pending().await
+    })
 }
 
 async fn opened(server: &Server) -> IncidentId {
@@ -45,7 +29,10 @@ async fn opened(server: &Server) -> IncidentId {
 
 fn give_engine(server: &Server) {
     let prompt = Prompt { version: "1".to_owned(), text: "Rules.".to_owned() };
-    server.desk.turns.set_engines(Engines { list: vec![Arc::new(StandIn)], prompt });
+    server
+        .desk
+        .turns
+        .set_engines(Engines { list: vec![Arc::new(Played { name: "stand-in", part: hostile })], prompt });
 }
 
 async fn page_with(server: &Server, path: &str, who: &Who, text: &str) -> String {

@@ -1,12 +1,11 @@
 //! The doors themselves, where no server answers: looks through the one gate, in this process, kept in the spool.
 
 use crate::here::{Here, actor};
-use breakglass_agents::Direct;
+use breakglass_agents::{Calling, Direct};
 use breakglass_fleet::{DoorKind, Fleet};
 use breakglass_incident::OutsideAgent;
 use breakglass_recovery::turn::{Reach, ToolAnswer, ToolSpec, call_outside, outside_tools};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -38,13 +37,7 @@ impl Direct for Doors {
         Box::pin(async { Ok(outside_tools(&self.fleet, Reach::LooksOnly)) })
     }
 
-    fn call(
-        &self,
-        agent: String,
-        tool: String,
-        arguments: Value,
-        gone: CancellationToken,
-    ) -> BoxFuture<'_, ToolAnswer> {
+    fn call(&self, calling: Calling, gone: CancellationToken) -> BoxFuture<'_, ToolAnswer> {
         Box::pin(async move {
             let desk = match self.desk().await {
                 Ok(desk) => desk,
@@ -54,6 +47,7 @@ impl Direct for Doors {
                     return ToolAnswer { text, is_error: true };
                 }
             };
+            let Calling { agent, tool, arguments } = calling;
             let who = OutsideAgent::new(&agent, actor().to_string());
             call_outside(&desk, who, Reach::LooksOnly, tool, arguments, gone).await
         })

@@ -1,6 +1,6 @@
 //! Times as the tools print them, in the host's time zone.
 
-use super::zone::{Local, days, local_time};
+use crate::zone::{Local, days, local_time};
 use rustix::fs::StatxTimestamp;
 
 /// As the C locale abbreviates them.

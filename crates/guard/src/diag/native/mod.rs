@@ -51,7 +51,6 @@ mod status;
 mod text;
 mod users;
 mod version;
-mod zone;
 
 use super::places::Places;
 use super::plan::Parsed;

@@ -32,7 +32,7 @@ async fn what_was_ended_stays_so_after_a_restart_and_what_the_command_line_ends_
 async fn a_list_that_cannot_be_read_ends_every_session_once() {
     let dir = tempfile::tempdir().unwrap();
     append(dir.path(), &[one("a")]).unwrap();
-    let mut file = OpenOptions::new().append(true).open(dir.path().join(FILE)).unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.path().join(FILE)).unwrap();
     file.write_all(b"session b").unwrap();
     let ended = Ended::open(dir.path(), at(1_000));
     assert!(ended.has("anything", "anybody", at(999)) && !ended.has("new", "anybody", at(1_000)));
@@ -84,6 +84,24 @@ async fn without_a_disk_an_end_counts_and_is_told_and_is_written_later() {
     ended.refresh(at(1_000)).await;
     assert!(ended.fault().is_none());
     assert!(Ended::open(&state, at(2_000)).has("a", "mara", at(500)));
+}
+
+#[tokio::test]
+async fn a_process_that_holds_the_list_holds_one_thread_and_nobody_for_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = Ended::open(dir.path(), at(1_000));
+    let held = turn(&SharedDir::state(dir.path()).unwrap()).unwrap();
+    let begun = std::time::Instant::now();
+    let ends = (0..40).map(|n| one(&n.to_string()));
+    let told = futures_util::future::join_all(ends.map(|end| ended.add(end))).await;
+    assert!(told.iter().all(Result::is_err) && begun.elapsed() < Duration::from_secs(10));
+    assert!(ended.has("39", "mara", at(500)) && ended.fault().unwrap().contains("40 ended sessions"));
+    drop(held);
+    while ended.fault().is_some() {
+        ended.refresh(at(1_000)).await;
+    }
+    let again = Ended::open(dir.path(), at(1_000));
+    assert!((0..40).all(|n| again.has(&n.to_string(), "mara", at(500))));
 }
 
 #[test]
