@@ -27,7 +27,8 @@ struct Door {
 
 impl Door {
     fn new(lab: &Lab) -> Result<Self> {
-        let folder = lab.guard_file().parent().context("a file lies in a directory")?;
+        let guard_file = lab.guard_file();
+        let folder = guard_file.parent().context("a file lies in a directory")?;
         let talker = talker(folder)?;
         let config = folder.join("looks.toml");
         let text = format!(
