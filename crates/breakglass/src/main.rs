@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Sessions(sessions) => sessions.run(&fleet),
         Command::Keyholder(keyholder) => keyholder.run(&fleet),
         Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Demo(demo) => demo.run(),
         Command::DiskProbe { dir } => return disk_probe::run(&dir),
         Command::SpoolWriter { dir } => return spooling::run(&dir),

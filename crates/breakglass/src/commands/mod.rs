@@ -9,6 +9,7 @@ pub(crate) mod incident;
 pub(crate) mod init;
 pub(crate) mod journal;
 pub(crate) mod keyholder;
+pub(crate) mod man;
 pub(crate) mod mcp;
 pub(crate) mod notify;
 pub(crate) mod password;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Sessions(sessions::Sessions),
     Keyholder(keyholder::Keyholder),
     Completions(completions::Completions),
+    Man(man::Man),
     Demo(demo::Demo),
     #[command(name = crate::disk_probe::WORD, hide = true)]
     DiskProbe {

@@ -68,6 +68,7 @@ fn every_subcommand_explains_itself() {
         "sessions",
         "keyholder",
         "completions",
+        "man",
     ];
     for command in commands {
         assert!(top.out.contains(command), "{command} is in the list");
@@ -88,6 +89,45 @@ fn completions_know_the_subcommands() {
         assert_eq!(script.code, 0, "{}", script.err);
         assert!(script.out.contains("accept-host-key") && script.out.contains("triage"), "{shell}");
     }
+}
+
+#[test]
+fn every_subcommand_has_a_manual_page_and_what_is_hidden_has_none() {
+    let dir = TempDir::new().unwrap();
+    let pages = dir.path().join("new/man1");
+    let made = breakglass(&["man", &pages.display().to_string()]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let first = std::fs::read_to_string(pages.join("breakglass.1")).unwrap();
+    assert!(first.contains(".SH SUBCOMMANDS"), "{first}");
+    let help = breakglass(&["--help"]).out;
+    let listed = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let listed: Vec<&str> = listed
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(listed.len() > 15, "{help}");
+    for command in listed {
+        let page = std::fs::read_to_string(pages.join(format!("breakglass-{command}.1")));
+        let page = page.unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert!(page.contains(".SH SYNOPSIS"), "{command}: {page}");
+    }
+    let names: Vec<String> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!names.iter().any(|name| name.contains("probe")), "{names:?}");
+
+    let mut guard = names.iter().filter(|name| name.ends_with(".8"));
+    assert_eq!(guard.next().map(String::as_str), Some("breakglass-guard.8"));
+    for name in &names {
+        let mut lint = std::process::Command::new("mandoc");
+        let said = lint.args(["-T", "lint", "-W", "error"]).arg(pages.join(name)).output().unwrap();
+        assert!(said.status.success(), "{name}: {}", String::from_utf8_lossy(&said.stdout));
+    }
+
+    let nowhere = breakglass(&["man", "/proc/nowhere"]);
+    assert!(nowhere.code != 0 && nowhere.err.contains("may be written"), "{nowhere:?}");
 }
 
 #[test]
