@@ -11,6 +11,9 @@ pub(crate) struct Token {
     /// For an outside agent: it opens the tools of `breakglass mcp` and nothing else
     #[arg(long)]
     agent: bool,
+    /// For a monitoring system: it opens `/metrics` and nothing else
+    #[arg(long, conflicts_with = "agent")]
+    metrics: bool,
 }
 
 impl Token {
@@ -20,7 +23,11 @@ impl Token {
         }
         let secret: [u8; 32] = rand::random();
         let token = format!("bg_{}", hex(&secret));
-        let kind = if self.agent { ":agent" } else { "" };
+        let kind = match (self.agent, self.metrics) {
+            (true, _) => ":agent",
+            (_, true) => ":metrics",
+            _ => "",
+        };
         println!("{}:{}{kind}", self.name, hex(&Sha256::digest(token.as_bytes())));
         eprintln!("The line above goes into the token file. The token, shown only now:");
         eprintln!("{token}");
@@ -29,6 +36,12 @@ impl Token {
                 "Put it into a file of mode 0600 on the agent's machine: ~/.config/breakglass/token is found by itself."
             );
             eprintln!("`breakglass mcp --print-config` there prints the agent's configuration.");
+        }
+        if self.metrics {
+            eprintln!(
+                "Put it into a file that only Prometheus may read, and name that file in its scrape job:"
+            );
+            eprintln!("  authorization: {{ credentials_file: FILE }}");
         }
         Ok(0)
     }

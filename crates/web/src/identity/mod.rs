@@ -25,6 +25,7 @@ pub use register::SessionEntry;
 pub(crate) use revoke::{Ending, Owner};
 pub use revoke::{end_session, end_sessions_of, sessions};
 use sessions::cookie_value;
+use throttle::LaneCount;
 pub use visitor::{Visitor, Way};
 
 use crate::config::WebConfig;
@@ -45,9 +46,9 @@ use sessions::{Claim, Sessions};
 use single::Single;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use throttle::Throttle;
-use tokens::Tokens;
+use tokens::{Opens, Tokens};
 use tokio_util::sync::CancellationToken;
 
 /// A disk that takes longer hangs; people log in without it.
@@ -147,9 +148,10 @@ impl Identity {
             let tokens = self.tokens.as_ref()?.current().await;
             let holder = tokens.holder_of(bearer)?;
             // An outside agent has no role: what it may do is granted in the fleet file, tool by tool.
-            let (way, role) = match holder.is_agent {
-                true => (Way::Agent, Role::View),
-                false => (Way::Token, self.roles.of_token(&holder.name)),
+            let (way, role) = match holder.opens {
+                Opens::AgentTools => (Way::Agent, Role::View),
+                Opens::Metrics => (Way::Metrics, Role::View),
+                Opens::ByRole => (Way::Token, self.roles.of_token(&holder.name)),
             };
             let actor = Actor::Token(holder.name);
             return Some(Visitor { actor, way, role, csrf: String::new(), session: None });
@@ -222,6 +224,11 @@ impl Identity {
     /// What the journal is told of attempts that were refused.
     pub(crate) const fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// In how many lanes failed log-ins are remembered.
+    pub(crate) fn lanes(&self, now: Instant) -> LaneCount {
+        self.throttle.count_lanes(now)
     }
 
     /// What is wrong with the files, one sentence each, for the page and the log.

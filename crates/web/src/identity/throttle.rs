@@ -61,6 +61,13 @@ pub(super) struct Count {
     open_at: Instant,
 }
 
+/// How many lanes there are, and how many of them are closed right now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneCount {
+    pub(crate) all: usize,
+    pub(crate) closed: usize,
+}
+
 /// All lanes.
 #[derive(Default)]
 pub(super) struct Throttle {
@@ -115,6 +122,13 @@ impl Throttle {
             count.open_at = now;
         }
         lanes.take_back(name, prefix);
+    }
+
+    /// Counts the lanes, for the metrics.
+    pub(super) fn count_lanes(&self, now: Instant) -> LaneCount {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = lanes.lanes.values().filter(|count| count.open_at > now).count();
+        LaneCount { all: lanes.lanes.len(), closed }
     }
 
     /// Forgets a lane whose owner got in.

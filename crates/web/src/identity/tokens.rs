@@ -1,4 +1,5 @@
-//! The token file: `name:sha256` in hexadecimal, and `:agent` behind it where the token is an outside agent's. Only hashes are kept, so that reading the file gives nobody a token.
+//! The token file: `name:sha256` in hexadecimal, and behind it `:agent` where the token is an outside agent's, or `:metrics` where it
+//! opens `/metrics` alone. Only hashes are kept, so that reading the file gives nobody a token.
 //!
 //! A token is 32 random bytes, not a word that somebody chose: a plain digest is enough for it.
 
@@ -6,12 +7,22 @@ use super::file::FromLines;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+/// What a token opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opens {
+    /// What the role of its name may.
+    ByRole,
+    /// The tools of outside agents, and nothing else.
+    AgentTools,
+    /// The metrics, and nothing else.
+    Metrics,
+}
+
 /// Who showed a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
     pub(super) name: String,
-    /// Whether the token opens the tools of outside agents, and nothing else.
-    pub(super) is_agent: bool,
+    pub(super) opens: Opens,
 }
 
 struct Line {
@@ -27,13 +38,16 @@ pub(super) struct Tokens {
 
 impl FromLines for Tokens {
     fn take(&mut self, name: &str, rest: &str) -> Result<(), String> {
-        let (digest, is_agent) = match rest.split_once(':') {
-            Some((digest, "agent")) => (digest, true),
-            Some(_) => return Err("what stands behind the second colon is not `agent`".to_owned()),
-            None => (rest, false),
+        let (digest, opens) = match rest.split_once(':') {
+            Some((digest, "agent")) => (digest, Opens::AgentTools),
+            Some((digest, "metrics")) => (digest, Opens::Metrics),
+            Some(_) => {
+                return Err("what stands behind the second colon is neither `agent` nor `metrics`".to_owned());
+            }
+            None => (rest, Opens::ByRole),
         };
         let digest = parse(digest).ok_or("the rest is not a SHA-256 in 64 hexadecimal digits")?;
-        self.lines.push(Line { holder: Holder { name: name.to_owned(), is_agent }, digest });
+        self.lines.push(Line { holder: Holder { name: name.to_owned(), opens }, digest });
         Ok(())
     }
 }
@@ -80,14 +94,17 @@ mod tests {
         // printf %s s3cret | sha256sum
         let digest = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
         assert_eq!(tokens.take("deploy", digest), Ok(()));
-        let holder = |name: &str, is_agent| Some(Holder { name: name.to_owned(), is_agent });
-        assert_eq!(tokens.holder_of("s3cret"), holder("deploy", false));
+        let holder = |name: &str, opens| Some(Holder { name: name.to_owned(), opens });
+        assert_eq!(tokens.holder_of("s3cret"), holder("deploy", Opens::ByRole));
         assert_eq!(tokens.holder_of(digest), None, "the hash itself opens nothing");
         assert_eq!(tokens.holder_of(""), None);
         assert!(tokens.take("short", "abcd").is_err());
         let mut agents = Tokens::default();
         assert_eq!(agents.take("laptop", &format!("{digest}:agent")), Ok(()));
-        assert_eq!(agents.holder_of("s3cret"), holder("laptop", true));
+        assert_eq!(agents.holder_of("s3cret"), holder("laptop", Opens::AgentTools));
+        let mut scrapers = Tokens::default();
+        assert_eq!(scrapers.take("prometheus", &format!("{digest}:metrics")), Ok(()));
+        assert_eq!(scrapers.holder_of("s3cret"), holder("prometheus", Opens::Metrics));
         // A word that is not known must not fall back to the token that may do more.
         assert!(agents.take("laptop", &format!("{digest}:agnet")).is_err());
         assert!(agents.take("laptop", &format!("{digest}:")).is_err());

@@ -12,6 +12,8 @@ pub enum Way {
     Token,
     /// The bearer token of an outside agent.
     Agent,
+    /// The bearer token of what scrapes metrics.
+    Metrics,
     /// A header that a listed proxy set.
     Header,
 }
@@ -24,6 +26,7 @@ impl Way {
             Self::Password => "password",
             Self::Token => "token",
             Self::Agent => "agent token",
+            Self::Metrics => "metrics token",
             Self::Header => "header",
         }
     }
