@@ -4,6 +4,7 @@ mod axe;
 mod claude;
 mod fresh;
 mod run;
+mod schemathesis;
 mod setup;
 mod stages;
 

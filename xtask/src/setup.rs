@@ -29,6 +29,7 @@ const PACKAGES: &[(&str, Wanted, &str)] = &[
     ("chromium-driver", Wanted::Tests, "drives the browser"),
     ("fonts-noto-core", Wanted::Tests, "so that pictures of pages have letters"),
     ("w3m", Wanted::Tests, "reads the pages as text, in the order of a screen reader"),
+    ("mandoc", Wanted::Tests, "reads the manual pages, and says what is wrong with them"),
     ("gdb", Wanted::Tests, "the backtrace part of forensics"),
     ("nix-bin", Wanted::Tests, "evaluates the NixOS module"),
     ("nftables", Wanted::Tests, "the firewall that the broker's tests list, in a network of their own"),

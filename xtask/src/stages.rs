@@ -97,6 +97,9 @@ pub(crate) fn test(full: bool) -> Result<()> {
     if let Some(axe) = crate::axe::axe() {
         tests.env(crate::axe::VARIABLE, axe);
     }
+    if let Some(schemathesis) = crate::schemathesis::schemathesis() {
+        tests.env(crate::schemathesis::VARIABLE, schemathesis);
+    }
     if full {
         tests.env("BREAKGLASS_FULL", "1").args(["--", "--include-ignored"]);
     }

@@ -1,0 +1,130 @@
+//! The API, asked by Schemathesis what its own document says one may ask, and what one may not: the built server must never
+//! fail, and must never answer what the document does not tell of.
+
+use crate::serve::{healthy, serve, wait_until};
+use crate::site::Site;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const PASSWORD: &str = "correct horse battery";
+
+fn ask(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A person's session, as headers: the cookie and the proof of intent.
+fn session(port: u16) -> [String; 2] {
+    let form = format!("name=mara&password={}", PASSWORD.replace(' ', "+"));
+    let answer = ask(
+        port,
+        &format!(
+            "POST /login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        ),
+    );
+    let cookies: Vec<&str> =
+        answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next()).collect();
+    assert!(!cookies.is_empty(), "{answer}");
+    let cookie = format!("Cookie: {}", cookies.join("; "));
+    let page =
+        ask(port, &format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{cookie}\r\n\r\n"));
+    let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
+    [cookie, format!("x-csrf-token: {}", rest.split_once('"').unwrap().0)]
+}
+
+/// One run, by whoever these headers say, over the operations that these options choose.
+fn fuzz(program: &Path, site: &Site, document: &str, seconds: u64, headers: &[String], options: &[&str]) {
+    let address = format!("http://127.0.0.1:{}", site.web);
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("openapi.json"), document).unwrap();
+    let mut run = Command::new(program);
+    run.args(["run", "openapi.json", "--url", &address]);
+    run.args([
+        "--checks",
+        "all",
+        "--max-time",
+        &seconds.to_string(),
+        "--request-timeout",
+        "30",
+        "--no-color",
+    ]);
+    run.args([
+        "--continue-on-failure",
+        "--suppress-health-check",
+        "all",
+        "--warnings",
+        "off",
+        "--workers",
+        "2",
+    ]);
+    for header in headers {
+        run.args(["--header", header]);
+    }
+    // In a directory of its own: it keeps what it found there.
+    run.args(options).current_dir(home.path()).env("HOME", home.path()).stdin(Stdio::null());
+    let out = run.output().unwrap();
+    let told = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        out.status.success(),
+        "{options:?}: {}\n{told}\n{}",
+        out.status,
+        String::from_utf8_lossy(&out.stderr)
+    );
+    // Where it could not read the document, say, it may end well without having asked anything.
+    assert!(told.contains("No issues found"), "{told}");
+}
+
+#[test]
+fn the_server_never_fails_and_never_answers_what_its_document_does_not_tell() {
+    let Some(program) = std::env::var_os("BREAKGLASS_SCHEMATHESIS").map(PathBuf::from) else {
+        eprintln!("left out: BREAKGLASS_SCHEMATHESIS names no program; `cargo xtask test` fetches it");
+        return;
+    };
+    let times = if std::env::var_os("BREAKGLASS_FULL").is_some() { 10 } else { 1 };
+    let (site, [robot, laptop, prometheus]) = Site::for_all(PASSWORD);
+    let serving = serve(&site);
+    wait_until("an answer", Duration::from_secs(10), || healthy(site.web));
+    let bearer = |token: &str| [format!("Authorization: Bearer {token}")];
+    let [by_robot] = bearer(&robot);
+    let answer = ask(
+        site.web,
+        &format!(
+            "GET /api/v1/openapi.json HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{by_robot}\r\n\r\n"
+        ),
+    );
+    let document = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+
+    // What only a person may, by a person: first, since the others end sessions.
+    let of_people = ["--include-operation-id-regex", "^(approve|refuse|acceptKey)$"];
+    fuzz(&program, &site, &document, 6 * times, &session(site.web), &of_people);
+    fuzz(
+        &program,
+        &site,
+        &document,
+        6 * times,
+        &bearer(&laptop),
+        &["--include-path-regex", "^/api/v1/agent/"],
+    );
+    fuzz(
+        &program,
+        &site,
+        &document,
+        2 * times,
+        &bearer(&prometheus),
+        &["--include-path-regex", "^/metrics$"],
+    );
+    // A stream that does not end cannot be read to its end.
+    let others = ["--exclude-operation-id-regex", "^(approve|refuse|acceptKey|allEvents|agent.*)$"];
+    fuzz(&program, &site, &document, 20 * times, &bearer(&robot), &others);
+    assert!(healthy(site.web));
+    drop(serving);
+    assert_eq!(site.call(&["journal", "verify"]).code, 0);
+}
