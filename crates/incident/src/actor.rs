@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "is", content = "who")]
 pub enum Actor {
     /// A person who logged in, by name.
@@ -30,6 +31,7 @@ pub enum Actor {
 
 /// An agent, its turn, and the person who answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentActor {
     /// The turn.
     pub turn: crate::TurnId,
@@ -41,6 +43,7 @@ pub struct AgentActor {
 
 /// Who did it as a spool tells it, and which line tells it. The event's own time is the spool's, not that of the taking in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SpoolActor {
     /// Whom the line names.
     pub by: Box<Actor>,
@@ -52,6 +55,7 @@ pub struct SpoolActor {
 
 /// An agent on somebody's machine, and what answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutsideAgent {
     /// As it calls itself; nobody vouches for that.
     pub agent: String,

@@ -10,6 +10,7 @@ macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(pub u64);
 
@@ -53,6 +54,7 @@ impl TurnId {
 
 /// Something large that is kept beside the journal, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ArtifactRef {
     /// Lower-case hexadecimal SHA-256 of the bytes.
     pub sha256: String,
@@ -66,6 +68,7 @@ pub struct ArtifactRef {
 
 /// How a target does, as the watch or a verb observed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetState {
     /// On the whole.
     pub health: Health,
@@ -77,6 +80,7 @@ pub struct TargetState {
 
 /// One event as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Its place.
     pub seq: Seq,
@@ -100,6 +104,7 @@ const fn is_one(times: &u64) -> bool {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventBody {
     /// The server came up. `unclean` when the run before it did not say good-bye.
@@ -396,6 +401,7 @@ impl EventBody {
 
 /// How far a notice came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// The receiver took it.
@@ -413,6 +419,7 @@ const fn is_zero(number: &u64) -> bool {
 
 /// One part of forensics in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ForensicsPart {
     /// Its name.
     pub part: String,

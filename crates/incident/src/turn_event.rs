@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What happened in a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TurnEvent {
     /// Somebody asked an agent. The turn is named by this event's number.
@@ -158,6 +159,7 @@ pub enum TurnEvent {
 
 /// What a call takes from the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Spend {
     /// A command through a repair door.
@@ -168,6 +170,7 @@ pub enum Spend {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CallOutcome {
     /// It was carried out; what came of it is in the answer.
@@ -180,6 +183,7 @@ pub enum CallOutcome {
 
 /// How a turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TurnOutcome {
     /// The agent came to its end.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A named step of a mutating operation. A kill of any party at any of these must leave the VM as the verb promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The operation has its id and completes from here on, whoever goes away.
@@ -39,6 +40,7 @@ pub enum Phase {
 
 /// How something ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The verb's promise was observed to hold.
@@ -69,6 +71,7 @@ pub enum EndedBy {
 
 /// How one part of forensics went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PartOutcome {
     /// Captured whole.

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// Why a request was refused, as a stable word that scripts and tests can match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// No request came at all: the client asked for a login shell.
@@ -85,6 +86,7 @@ impl fmt::Display for Rule {
 
 /// A denial as a value: which rule, why, and the nearest thing that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// The stable word.
     pub rule: Rule,

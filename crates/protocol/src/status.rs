@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of the VM as its hypervisor tells it. Names are QEMU's run states where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// The guest's processors run.
@@ -31,6 +32,7 @@ pub enum RunState {
 
 /// One process, beyond doubt: a pid is reused, a pid with its start time is not (until the next boot).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProcessIdentity {
     /// Process id on the hypervisor.
     pub pid: u32,
@@ -40,6 +42,7 @@ pub struct ProcessIdentity {
 
 /// Counters of one disk at one moment, since the QEMU process started (`query-blockstats`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlockCounters {
     /// The device as QEMU names it.
     pub device: String,
@@ -59,6 +62,7 @@ pub struct BlockCounters {
 
 /// All disks at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlockSample {
     /// When the counters were read.
     pub at: Timestamp,
@@ -70,6 +74,7 @@ pub struct BlockSample {
 
 /// A lock that the hypervisor holds on the VM's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LockState {
     /// The lock's kind in the hypervisor's word: `backup`, `migrate`, `snapshot`, `suspended`, …
     pub kind: String,
@@ -81,6 +86,7 @@ pub struct LockState {
 
 /// Something that the hypervisor is doing with the VM right now, such as a running backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunningJob {
     /// The hypervisor's id of the job.
     pub id: String,
@@ -92,6 +98,7 @@ pub struct RunningJob {
 
 /// A difference between the configuration that runs and the one that the next start applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StagedChange {
     /// What runs now; absent for something new.
     pub running: Option<String>,
@@ -101,6 +108,7 @@ pub struct StagedChange {
 
 /// What the guest's kernel wrote to its serial console, where the hypervisor keeps that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsoleSignKind {
     /// `Linux version …`: the kernel began to boot.
@@ -119,6 +127,7 @@ pub enum ConsoleSignKind {
 
 /// One telling line of the guest's console, later than the last boot line. The guest can forge it: a hint, no proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConsoleSign {
     /// What it tells.
     pub kind: ConsoleSignKind,
@@ -132,6 +141,7 @@ pub struct ConsoleSign {
 
 /// One step of an operation that has been reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Step {
     /// When.
     pub at: Timestamp,
@@ -144,6 +154,7 @@ pub struct Step {
 /// The newest mutating operation of the VM, running or ended. This is how a server that lost its line, or itself,
 /// learns whether its verb was accepted and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LastOperation {
     /// Its id.
     pub id: OperationId,
@@ -167,6 +178,7 @@ pub struct LastOperation {
 
 /// The answer to `status`, and the state that every mutating verb ends with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// The VM's name behind this door.
     pub vm: VmName,

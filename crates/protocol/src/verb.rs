@@ -5,6 +5,7 @@ use std::fmt;
 
 /// One operation of a power door. The language is finite: these six words, byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Look: what the hypervisor says of the VM now. Changes nothing.
@@ -66,6 +67,7 @@ impl fmt::Display for Verb {
 
 /// The name by which a power door knows one VM: `[a-z0-9][a-z0-9._-]{0,62}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct VmName(String);
 
@@ -115,6 +117,7 @@ impl fmt::Display for VmName {
 
 /// Names one accepted operation of a guard: made by the guard, opaque to everyone else, sorts by time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct OperationId(pub String);
 

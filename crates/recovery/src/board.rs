@@ -19,6 +19,7 @@ const WAVE_LENGTH: usize = 120;
 
 /// Guest writes a second, over the stretch that ended at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WriteRate {
     /// End of the stretch.
     pub at: Timestamp,
@@ -28,6 +29,7 @@ pub struct WriteRate {
 
 /// One door as a page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DoorView {
     /// Its name in `fleet.toml`.
     pub name: String,
@@ -43,6 +45,7 @@ pub struct DoorView {
 
 /// A verb that is running on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunningView {
     /// Which verb.
     pub verb: Verb,
@@ -60,6 +63,7 @@ pub struct RunningView {
 
 /// One target as a page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetView {
     /// The component's name.
     pub name: String,
@@ -83,9 +87,11 @@ pub struct TargetView {
     pub normal: Normal,
     /// The newest answer of its hypervisor.
     #[serde(serialize_with = "shared")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Status>"))]
     pub status: Option<Arc<Status>>,
     /// The newest triage.
     #[serde(serialize_with = "shared")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Triage>"))]
     pub triage: Option<Arc<Triage>>,
     /// The verb that is running on it.
     pub running: Option<RunningView>,

@@ -19,6 +19,7 @@ const DISK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// One thing that the page needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dependency {
     /// What it is, such as `journal` or `door devvm-power`.
     pub name: String,

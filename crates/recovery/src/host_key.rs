@@ -50,6 +50,7 @@ pub async fn accept_host_key(
 
 /// A host that showed another key than the trusted one; its doors are closed until a person acts.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangedKey {
     /// The component.
     pub host: String,

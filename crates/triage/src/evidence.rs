@@ -50,6 +50,7 @@ pub enum HypervisorView {
 
 /// What this target does when it is well, learnt by the watch; all absent when nothing was learnt.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Normal {
     /// Median completed guest writes a second in the learnt time.
     pub writes_per_second: Option<f64>,

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A way in which a target stops serving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Wedge {
     /// The guest's processors are held by the hypervisor.
@@ -75,6 +76,7 @@ impl fmt::Display for Wedge {
 
 /// The one thing to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "do", content = "what")]
 pub enum Action {
     /// Press this verb.
@@ -91,6 +93,7 @@ pub enum Action {
 
 /// One piece of evidence, as label and value for a reader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What was looked at, such as `Guest writes`.
     pub label: String,
@@ -102,6 +105,7 @@ pub struct Finding {
 
 /// How a finding, or a target, does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
     /// As it should be.
@@ -116,6 +120,7 @@ pub enum Health {
 
 /// The result of one triage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Triage {
     /// When it began.
     pub at: Timestamp,

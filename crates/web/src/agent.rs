@@ -4,20 +4,22 @@
 //! proxy takes the silence for an end, then one `{"answer":…}`. When the client goes away, a question that still stands is
 //! withdrawn.
 
+use crate::answers::{AgentTool, AgentTools, CallAnswer, CallLine};
 use crate::app::App;
+use crate::extract::Said;
 use crate::identity::Visitor;
-use crate::problem::{ApiProblem, Problem};
+use crate::problem::ApiProblem;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use breakglass_incident::{Actor, OutsideAgent};
 use breakglass_recovery::turn::{Reach, ToolAnswer, call_outside, outside_tools};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -29,18 +31,18 @@ const BEAT: Duration = Duration::from_secs(5);
 /// `GET /api/v1/agent/tools`
 pub(crate) async fn tools(State(app): State<App>) -> Response {
     let tools = outside_tools(&app.desk.fleet, Reach::Granted);
-    let tools: Vec<Value> = tools
-        .into_iter()
-        .map(|tool| {
-            json!({ "name": tool.name, "description": tool.description, "schema": tool.schema,
-                    "read_only": tool.read_only, "destructive": tool.destructive })
-        })
-        .collect();
-    Json(json!({ "fleet": app.desk.fleet.name, "tools": tools })).into_response()
+    let tools = tools.into_iter().map(|tool| AgentTool {
+        name: tool.name,
+        description: tool.description,
+        schema: tool.schema,
+        read_only: tool.read_only,
+        destructive: tool.destructive,
+    });
+    Json(AgentTools { fleet: app.desk.fleet.name.clone(), tools: tools.collect() }).into_response()
 }
 
 /// One call.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallBody {
     /// As the agent calls itself.
@@ -55,12 +57,8 @@ pub(crate) struct CallBody {
 pub(crate) async fn call(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    said: Result<Json<CallBody>, JsonRejection>,
+    Said(said): Said<CallBody>,
 ) -> Result<Response, ApiProblem> {
-    let Json(said) = said.map_err(|rejection| {
-        let what_now = "Send {\"agent\":NAME,\"tool\":NAME,\"arguments\":{..}}. Nothing was done.";
-        Problem::new(rejection.status(), format!("{}.", rejection.body_text()), what_now)
-    })?;
     let by = match &visitor.actor {
         Actor::Token(name) => format!("token {name}"),
         other => other.to_string(),
@@ -75,8 +73,8 @@ pub(crate) async fn call(
     };
     let waiting = Waiting { call: Some(call), stop: app.stop.clone(), _gone: gone.drop_guard() };
     let lines = stream::unfold(waiting, |mut waiting| async move {
-        let line = waiting.line().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(format!("{line}\n"))), waiting))
+        let line = serde_json::to_string(&waiting.line().await?).unwrap_or_default();
+        Some((Ok::<_, Infallible>(Bytes::from(line + "\n")), waiting))
     });
     let headers = [
         (header::CONTENT_TYPE, "application/x-ndjson"),
@@ -95,7 +93,7 @@ struct Waiting {
 
 impl Waiting {
     /// The next line; none after the answer.
-    async fn line(&mut self) -> Option<Value> {
+    async fn line(&mut self) -> Option<CallLine> {
         let call = self.call.as_mut()?;
         tokio::select! {
             answer = call => {
@@ -104,11 +102,11 @@ impl Waiting {
                     text: "The server failed at this call. Look before you repeat it.".to_owned(),
                     is_error: true,
                 });
-                Some(json!({ "answer": { "text": answer.text, "is_error": answer.is_error } }))
+                Some(CallLine::Answer(CallAnswer { text: answer.text, is_error: answer.is_error }))
             }
             // The server goes down: the line ends without an answer, which the client tells as it is.
             () = self.stop.cancelled() => None,
-            () = tokio::time::sleep(BEAT) => Some(json!({ "waits": true })),
+            () = tokio::time::sleep(BEAT) => Some(CallLine::Waits(true)),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What the handlers share.
 
 use crate::identity::{Identity, Visitor};
+use crate::metrics::{Disk, Tally};
 use crate::pages::layout::{ExtraLink, Frame, Place};
 use crate::problem::Problem;
 use crate::tls::Certificate;
 use crate::ways::Ways;
 use breakglass_incident::{Event, IncidentId, Seq};
 use breakglass_journal::{Keeping, Wanted};
+use breakglass_protocol::Timestamp;
 use breakglass_recovery::{Dependency, Desk, TargetView};
 use breakglass_triage::Health;
 use std::ops::Deref;
@@ -27,6 +29,12 @@ pub(crate) struct Shared {
     pub(crate) link: Option<ExtraLink>,
     pub(crate) version: String,
     pub(crate) body_timeout: Duration,
+    /// When the server began to answer.
+    pub(crate) started: Timestamp,
+    /// What is counted for the metrics.
+    pub(crate) tally: Arc<Tally>,
+    /// How the disk with the state does, for the metrics.
+    pub(crate) disk: Disk,
     /// Cancelled when the server goes down: open streams end then.
     pub(crate) stop: CancellationToken,
 }

@@ -33,14 +33,15 @@ const CSRF_HEADER: &str = "x-csrf-token";
 
 /// The middleware.
 pub(crate) async fn gate(State(app): State<App>, request: Request, next: Next) -> Response {
-    let api = request.uri().path().starts_with("/api/");
+    let for_programs = routes::is_for_programs(request.uri().path());
     let over_tls = request.extensions().get::<Peer>().is_some_and(|peer| peer.tls);
     let mut answer = match pass(&app, request, next).await {
         Ok(response) => response,
-        Err(Stop::Problem(problem)) if api => problem.into_json(),
+        Err(Stop::Problem(problem)) if for_programs => problem.into_json(),
         Err(Stop::Problem(problem)) => problem.into_page(),
         Err(Stop::LogIn(next)) => Redirect::to(&format!("/login?next={next}")).into_response(),
     };
+    app.tally.answered(answer.status().as_u16());
     headers::harden(answer.headers_mut());
     let insist = app.certificate.as_ref().filter(|_| over_tls).and_then(|of| of.hsts(app.desk.now()));
     if let Some(insist) = insist {
@@ -73,10 +74,13 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
     match (who, &visitor) {
         (Who::Public, _) => {}
         (Who::Agent, Some(visitor)) if visitor.way != Way::Agent => return Err(Stop::Problem(agents_only())),
-        (Who::Known | Who::Person, Some(visitor)) if visitor.way == Way::Agent => {
+        (Who::Known | Who::Person | Who::Scraper, Some(visitor)) if visitor.way == Way::Agent => {
             return Err(Stop::Problem(agents_tools_only()));
         }
-        (Who::Agent | Who::Known, Some(_)) => {}
+        (Who::Known | Who::Person, Some(visitor)) if visitor.way == Way::Metrics => {
+            return Err(Stop::Problem(metrics_only()));
+        }
+        (Who::Agent | Who::Known | Who::Scraper, Some(_)) => {}
         (Who::Person, Some(visitor)) if visitor.is_ambient() => {}
         (Who::Person, Some(_)) => return Err(Stop::Problem(persons_only())),
         (_, None) => return Err(stranger(app, &request, kind)),
@@ -146,7 +150,7 @@ impl Still {
 
 fn stranger(app: &App, request: &Request, kind: Kind) -> Stop {
     let wants_page = kind == Kind::Page && matches!(*request.method(), Method::GET | Method::HEAD);
-    if wants_page && !request.uri().path().starts_with("/api/") {
+    if wants_page && !routes::is_for_programs(request.uri().path()) {
         return Stop::LogIn(percent_encoded(request.uri().path()));
     }
     let bearer = request.headers().contains_key(header::AUTHORIZATION);
@@ -248,6 +252,14 @@ fn agents_tools_only() -> Problem {
         StatusCode::FORBIDDEN,
         "The token of an outside agent opens its tools and nothing else. Nothing was done.",
         "Use the tools that `breakglass mcp` offers; a person does the rest on the page.",
+    )
+}
+
+fn metrics_only() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "This token opens /metrics and nothing else. Nothing was done.",
+        "A token made without `--metrics` opens what its role may.",
     )
 }
 

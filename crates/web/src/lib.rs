@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod answers;
 mod api;
 mod app;
 mod assets;
 mod config;
+mod extract;
 mod forms;
 mod gate;
 mod headers;
@@ -17,6 +19,8 @@ mod icon;
 mod identity;
 mod live;
 mod login;
+mod metrics;
+mod openapi;
 mod pages;
 mod problem;
 mod routes;
@@ -31,6 +35,7 @@ pub use config::WebConfig;
 pub use identity::{
     SessionEntry, SessionsError, Visitor, Way, end_session, end_sessions_of, sessions as kept_sessions,
 };
+pub use openapi::document as openapi_document;
 pub use pages::layout::{ExtraLink, csrf_field, extra_page};
 pub use routes::{Kind, ROUTES, Route, Who};
 pub use server::{Listening, ServeError};
@@ -41,6 +46,7 @@ use axum::{Router, middleware};
 use breakglass_recovery::Desk;
 use identity::Identity;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use ways::Ways;
@@ -86,6 +92,9 @@ pub async fn serve_on(
     let app = App(Arc::new(Shared {
         ways: Ways::of(&identity, &listening),
         certificate: listening.certificate.clone(),
+        started: desk.now(),
+        tally: Arc::default(),
+        disk: metrics::Disk::default(),
         desk,
         identity,
         link: extra.link,
@@ -93,7 +102,7 @@ pub async fn serve_on(
         body_timeout: config.body_timeout,
         stop: stop.clone(),
     }));
-    tokio::spawn(follow(app.clone(), stop.clone()));
+    tokio::spawn(follow(app.clone(), config.state_dir.clone(), stop.clone()));
     let router = routes::router()
         .method_not_allowed_fallback(shows::not_so)
         .fallback(shows::nothing)
@@ -111,12 +120,15 @@ pub async fn serve_on(
     }
 }
 
-/// What goes on beside the requests: hearing which sessions were ended elsewhere, and following the certificate's files.
-async fn follow(app: App, stop: CancellationToken) {
+/// What goes on beside the requests: hearing which sessions were ended elsewhere, following the certificate's files, and
+/// counting for the metrics.
+async fn follow(app: App, state_dir: PathBuf, stop: CancellationToken) {
     let certificate = async {
         if let Some(certificate) = app.certificate.clone() {
             certificate.follow(stop.clone()).await;
         }
     };
-    tokio::join!(certificate, app.identity.follow(|| app.desk.now(), stop.clone()));
+    let disk = app.disk.follow(state_dir, stop.clone());
+    let counting = metrics::follow(&app, stop.clone());
+    tokio::join!(certificate, app.identity.follow(|| app.desk.now(), stop.clone()), disk, counting);
 }

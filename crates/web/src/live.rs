@@ -5,6 +5,7 @@
 //! number that a crash has taken away.
 
 use crate::app::App;
+use crate::metrics::{Attached, Reader};
 use crate::pages::{call, head, row};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
@@ -40,9 +41,9 @@ pub(crate) fn raw(app: &App, incident: Option<IncidentId>, after: Option<Seq>) -
     };
     let stop = app.stop.clone();
     // Boxed once: the state of a stream is what a client costs for as long as it is attached.
-    let state = Box::new((tail, stop, true));
+    let state = Box::new((tail, stop, true, app.tally.attach(Reader::Program)));
     let chunks = stream::unfold(state, |mut state| async move {
-        let (tail, stop, first) = state.as_mut();
+        let (tail, stop, first, _attached) = state.as_mut();
         if std::mem::take(first) {
             return Some((
                 Ok::<_, std::convert::Infallible>(Bytes::from_static(COME_BACK.as_bytes())),
@@ -124,6 +125,7 @@ pub(crate) fn page(app: &App, shows: Shows, after: Option<Seq>, view: Option<Vie
         told: Told::default(),
         begun: false,
         dirty: true,
+        _attached: app.tally.attach(Reader::Page),
     };
     let chunks = stream::unfold(Box::new(viewer), |mut viewer| async move {
         let chunk = viewer.next().await?;
@@ -142,6 +144,7 @@ struct Viewer {
     begun: bool,
     /// Whether the board has changed since it was looked at here.
     dirty: bool,
+    _attached: Attached,
 }
 
 /// What the page was told already, so that nothing is sent twice.

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::identity::{Attempt, Attempted, Telling, Visitor, WINDOW};
+use crate::metrics::LogIn;
 use crate::pages::login;
 use crate::server::Peer;
 use axum::Extension;
@@ -62,7 +63,15 @@ pub(crate) async fn log_in(
     let next = own_address(form.next.as_deref());
     let attempt =
         Attempt { name: &form.name, password: &form.password, peer, headers: &headers, now: app.desk.now() };
-    let (status, sentence) = match app.identity.attempt(attempt).await {
+    let attempted = app.identity.attempt(attempt).await;
+    app.tally.log_in(match attempted {
+        Attempted::In { .. } => LogIn::In,
+        Attempted::Wrong => LogIn::Wrong,
+        Attempted::Wait { .. } => LogIn::Throttled,
+        Attempted::Crowded => LogIn::Crowded,
+        Attempted::NoPasswords => LogIn::NoPasswords,
+    });
+    let (status, sentence) = match attempted {
         Attempted::In { cookies } => {
             let body = EventBody::LoggedIn { way: "password".to_owned(), from: peer.client.to_string() };
             // Waits for the disk at most as long as the journal's own deadline, and lets them in either way.

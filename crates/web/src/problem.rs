@@ -1,6 +1,7 @@
 //! An answer that is not the one hoped for: what happened, what to do now, what still works. The API gets it as JSON,
 //! a browser as a page.
 
+use crate::answers::Failure;
 use crate::pages::{layout, ways};
 use axum::Json;
 use axum::http::StatusCode;
@@ -94,10 +95,7 @@ impl Problem {
     }
 
     pub(crate) fn into_json(self) -> Response {
-        let mut body = serde_json::json!({ "error": self.error, "what_now": self.what_now });
-        if let (false, Some(fields)) = (self.ways.is_empty(), body.as_object_mut()) {
-            fields.insert("other_ways".to_owned(), self.ways.into());
-        }
+        let body = Failure { error: self.error, what_now: self.what_now, other_ways: self.ways };
         (self.status, Json(body)).into_response()
     }
 }

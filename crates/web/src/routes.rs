@@ -2,7 +2,7 @@
 //! kind of identity. Nothing answers that does not stand here.
 
 use crate::app::App;
-use crate::{agent, api, assets, forms, login, sessions, shows, turns};
+use crate::{agent, api, assets, forms, login, metrics, openapi, sessions, shows, turns};
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -17,6 +17,8 @@ pub enum Who {
     Known,
     /// An outside agent, by a token of its own. Other tokens may do more than its tools, so they have no place here.
     Agent,
+    /// Whoever is known, and what comes with a token for the metrics alone.
+    Scraper,
     /// A person, never a program with a token.
     Person,
 }
@@ -64,6 +66,7 @@ macro_rules! routes {
 /// All routes.
 pub const ROUTES: &[Route] = routes! {
     GET "/healthz" Public View Data => get(shows::health),
+    GET "/metrics" Scraper View Data => get(metrics::scrape),
     GET "/assets/{name}" Public View Data => get(assets::serve),
     GET "/login" Public View Page => get(login::login_page),
     POST "/login" Public View Page => post(login::log_in),
@@ -107,6 +110,7 @@ pub const ROUTES: &[Route] = routes! {
     POST "/incidents/{id}/close" Known Operate Page => post(forms::close),
     GET "/artifacts/{sha256}" Known View Data => get(shows::artifact),
 
+    GET "/api/v1/openapi.json" Known View Data => get(openapi::serve),
     GET "/api/v1/targets" Known View Data => get(api::targets),
     GET "/api/v1/targets/{name}" Known View Data => get(api::target),
     POST "/api/v1/targets/{name}/triage" Known Operate Data => post(api::triage),
@@ -138,6 +142,11 @@ pub const ROUTES: &[Route] = routes! {
     GET "/api/v1/agent/tools" Agent View Data => get(agent::tools),
     POST "/api/v1/agent/calls" Agent View Stream => post(agent::call),
 };
+
+/// Whether what is at this address is read by programs: then a refusal is JSON too, and the document of the API tells of it.
+pub(crate) fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/healthz" || path == "/metrics"
+}
 
 /// The route that a request matched. `HEAD` is `GET` without the body.
 pub(crate) fn find(method: &Method, path: &str) -> Option<&'static Route> {

@@ -1,6 +1,8 @@
 //! Looking at sessions and ending them, as a page and as JSON.
 
+use crate::answers::{Me, SessionLine, Sessions, SessionsEnded};
 use crate::app::App;
+use crate::extract::At;
 use crate::identity::{Ending, Owner, SessionEntry, Visitor};
 use crate::pages::layout::Place;
 use crate::pages::sessions as shown;
@@ -14,7 +16,6 @@ use axum::{Extension, Json};
 use breakglass_fleet::Role;
 use breakglass_incident::EventBody;
 use maud::Markup;
-use serde_json::{Value, json};
 
 /// `GET /sessions`
 pub(crate) async fn page(State(app): State<App>, Extension(visitor): Extension<Visitor>) -> Markup {
@@ -72,17 +73,22 @@ pub(crate) async fn end_person(
 }
 
 /// Ends one session, and tells the journal whose.
-async fn end(app: &App, visitor: &Visitor, id: &str, owner: Owner<'_>) -> Result<Value, Problem> {
+async fn end(app: &App, visitor: &Visitor, id: &str, owner: Owner<'_>) -> Result<SessionsEnded, Problem> {
     let ending = app.identity.end(id, owner, app.desk.now()).await;
     told(app, visitor, ending, Some(id)).await
 }
 
-async fn end_all(app: &App, visitor: &Visitor, name: &str) -> Result<Value, Problem> {
+async fn end_all(app: &App, visitor: &Visitor, name: &str) -> Result<SessionsEnded, Problem> {
     let ending = app.identity.end_all_of(name, app.desk.now()).await;
     told(app, visitor, ending, None).await
 }
 
-async fn told(app: &App, visitor: &Visitor, ending: Ending, id: Option<&str>) -> Result<Value, Problem> {
+async fn told(
+    app: &App,
+    visitor: &Visitor,
+    ending: Ending,
+    id: Option<&str>,
+) -> Result<SessionsEnded, Problem> {
     let (name, not_kept) = match ending {
         Ending::Ended { name } => (name, None),
         Ending::NotKept { name, why } => (name, Some(why)),
@@ -97,34 +103,45 @@ async fn told(app: &App, visitor: &Visitor, ending: Ending, id: Option<&str>) ->
     let body = EventBody::SessionsEnded { name: name.clone(), session: id.map(str::to_owned) };
     let _ = app.desk.journal.append(None, visitor.actor.clone(), body).await;
     Ok(match not_kept {
-        None => json!({ "ended": name, "kept": true }),
-        Some(why) => json!({ "ended": name, "kept": false, "why": why,
-            "what_now": "it is ended; if the server starts again before the disk is mended it comes back, unless the \
-                         person's password line changes" }),
+        None => SessionsEnded { ended: name, kept: true, why: None, what_now: None },
+        Some(why) => SessionsEnded {
+            ended: name,
+            kept: false,
+            why: Some(why),
+            what_now: Some(
+                "it is ended; if the server starts again before the disk is mended it comes back, unless the person's \
+                 password line changes",
+            ),
+        },
     })
 }
 
 /// `GET /api/v1/me`: who the server takes one for, and what one may do.
 pub(crate) async fn api_me(Extension(visitor): Extension<Visitor>) -> Response {
-    let role = visitor.role.as_str();
-    Json(json!({ "name": visitor.name(), "way": visitor.way.as_str(), "role": role })).into_response()
+    let name = visitor.name().to_owned();
+    Json(Me { name, way: visitor.way.as_str(), role: visitor.role.as_str() }).into_response()
 }
 
 /// `GET /api/v1/sessions`
 pub(crate) async fn api_list(State(app): State<App>) -> Response {
-    let one = |entry: SessionEntry| {
-        json!({ "id": entry.id, "name": entry.name, "began": entry.began, "expires": entry.expires, "seen": entry.seen,
-                "from": entry.from, "browser": entry.browser })
+    let one = |entry: SessionEntry| SessionLine {
+        id: entry.id,
+        name: entry.name,
+        began: entry.began,
+        expires: entry.expires,
+        seen: entry.seen,
+        from: entry.from,
+        browser: entry.browser,
     };
     let all = app.identity.list_sessions(Owner::Anybody, app.desk.now()).await;
-    Json(json!({ "sessions": all.into_iter().map(one).collect::<Vec<_>>() })).into_response()
+    Json(Sessions { sessions: all.into_iter().map(one).collect() }).into_response()
 }
 
 /// `POST /api/v1/sessions/{id}/end`
 pub(crate) async fn api_end(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Response, ApiProblem> {
     Ok(Json(end(&app, &visitor, &id, Owner::Anybody).await?).into_response())
 }
@@ -133,7 +150,7 @@ pub(crate) async fn api_end(
 pub(crate) async fn api_end_person(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
+    At(name): At<String>,
 ) -> Result<Response, ApiProblem> {
     Ok(Json(end_all(&app, &visitor, &name).await?).into_response())
 }

@@ -1,13 +1,14 @@
 //! What a browser gets to see: one function for each page, and for each part of a page that is fetched again.
 
+use crate::answers::Healthz;
 use crate::app::App;
-use crate::gate;
 use crate::identity::Visitor;
 use crate::live::{self, Shows};
 use crate::pages::confirm::Context;
 use crate::pages::layout::{self, Live, Page, Place};
 use crate::pages::{fleet, foot, host, hosts, incident, incidents};
 use crate::problem::{PageProblem, Problem};
+use crate::routes::is_for_programs;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,11 +16,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_incident::{IncidentId, Seq, View};
 use breakglass_recovery::{TargetView, changed_host_keys, looks_at};
 use maud::{Markup, html};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Where a stream starts, where no `Last-Event-ID` says so.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct After {
+    /// The number of the last event that the client has.
     after: Option<u64>,
 }
 
@@ -250,7 +253,7 @@ pub(crate) async fn artifact(
 /// What is at no address.
 pub(crate) async fn nothing(uri: axum::http::Uri) -> Response {
     let problem = Problem::not_found();
-    if uri.path().starts_with("/api/") { problem.into_json() } else { problem.into_page() }
+    if is_for_programs(uri.path()) { problem.into_json() } else { problem.into_page() }
 }
 
 /// What is at this address, but not by this method.
@@ -260,26 +263,24 @@ pub(crate) async fn not_so(uri: axum::http::Uri) -> Response {
         "This address does not take that method. Nothing was done.",
         "Pages are read with GET, and changed by their forms.",
     );
-    if uri.path().starts_with("/api/") { problem.into_json() } else { problem.into_page() }
+    if is_for_programs(uri.path()) { problem.into_json() } else { problem.into_page() }
 }
 
 /// `GET /healthz`: that the server answers, and whether the journal keeps; nothing of the fleet.
-pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
-    let body = match app.desk.journal.keeping() {
-        breakglass_journal::Keeping::Ok => {
-            serde_json::json!({ "ok": true, "journal_keeps": true, "version": app.version })
-        }
+pub(crate) async fn health(State(app): State<App>) -> Response {
+    let (since, missing) = match app.desk.journal.keeping() {
+        breakglass_journal::Keeping::Ok => (None, None),
         // Why is told behind the log-in: it names paths.
-        breakglass_journal::Keeping::NotKeeping { since, missing, .. } => serde_json::json!({
-            "ok": true, "journal_keeps": false, "not_keeping_since": since, "events_not_kept": missing,
-            "version": app.version,
-        }),
+        breakglass_journal::Keeping::NotKeeping { since, missing, .. } => (Some(since), Some(missing)),
     };
-    if gate::wants_json(&headers) {
-        axum::Json(body).into_response()
-    } else {
-        format!("{body}\n").into_response()
-    }
+    axum::Json(Healthz {
+        ok: true,
+        journal_keeps: since.is_none(),
+        not_keeping_since: since,
+        events_not_kept: missing,
+        version: app.version.clone(),
+    })
+    .into_response()
 }
 
 pub(crate) fn quiet_page(app: &App, visitor: &Visitor, place: Place, title: &str, main: Markup) -> Markup {

@@ -3,10 +3,11 @@
 //! Starting is for whoever is known; what a token starts asks for everything. Allowing is for persons: the table of routes
 //! says so, and `recovery` holds it again.
 
+use crate::answers::{Decided, Turn};
 use crate::app::App;
+use crate::extract::{At, Said};
 use crate::identity::Visitor;
 use crate::problem::{ApiProblem, PageProblem, Problem};
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -15,8 +16,8 @@ use breakglass_incident::{CallId, IncidentId, TurnId};
 use breakglass_recovery::turn::{
     ApprovalError, NotRunning, Preset, StartError, StartTurn, answer_call, start_turn, stop_turn,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 /// The box to ask in: words, or a preset, or both.
 #[derive(Debug, Deserialize)]
@@ -104,7 +105,7 @@ pub(crate) async fn stop(
 }
 
 /// The answer to a question: the digest of the call that the page showed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Digest {
     digest: String,
@@ -161,61 +162,56 @@ pub(crate) async fn refuse(
 }
 
 /// What a program asks.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TurnBody {
+    /// At most 16 KiB.
+    #[schemars(length(min = 1, max = 16384), regex(pattern = r"\S"))]
     ask: String,
     engine: Option<String>,
-}
-
-fn body<T>(said: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
-    said.map(|Json(said)| said).map_err(|rejection| {
-        let what_now = "Send a JSON object with content-type application/json. Nothing was done.";
-        Problem::new(rejection.status(), format!("{}.", rejection.body_text()), what_now)
-    })
 }
 
 /// `POST /api/v1/incidents/{id}/turns`
 pub(crate) async fn api_start(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(id): Path<u64>,
-    said: Result<Json<TurnBody>, JsonRejection>,
+    At(id): At<u64>,
+    Said(said): Said<TurnBody>,
 ) -> Result<Response, ApiProblem> {
-    let TurnBody { ask, engine } = body(said)?;
+    let TurnBody { ask, engine } = said;
     app.known(IncidentId(id)).await?;
     let turn = start(&app, visitor, IncidentId(id), Question { text: ask, preset: None, engine }).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "turn": turn }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Turn { turn })).into_response())
 }
 
 /// `POST /api/v1/incidents/{id}/turns/stop`
 pub(crate) async fn api_stop(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(id): Path<u64>,
+    At(id): At<u64>,
 ) -> Result<Response, ApiProblem> {
     app.known(IncidentId(id)).await?;
-    Ok(Json(json!({ "turn": end(&app, visitor, IncidentId(id))? })).into_response())
+    Ok(Json(Turn { turn: end(&app, visitor, IncidentId(id))? }).into_response())
 }
 
 /// `POST /api/v1/incidents/{id}/calls/{call}/approve`
 pub(crate) async fn api_approve(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(which): Path<(u64, u64)>,
-    said: Result<Json<Digest>, JsonRejection>,
+    At(which): At<(u64, u64)>,
+    Said(said): Said<Digest>,
 ) -> Result<Response, ApiProblem> {
-    decide(&app, visitor, which, &body(said)?.digest, true).await?;
-    Ok(Json(json!({ "call": which.1, "decided": "allowed" })).into_response())
+    decide(&app, visitor, which, &said.digest, true).await?;
+    Ok(Json(Decided { call: which.1, decided: "allowed" }).into_response())
 }
 
 /// `POST /api/v1/incidents/{id}/calls/{call}/refuse`
 pub(crate) async fn api_refuse(
     State(app): State<App>,
     Extension(visitor): Extension<Visitor>,
-    Path(which): Path<(u64, u64)>,
-    said: Result<Json<Digest>, JsonRejection>,
+    At(which): At<(u64, u64)>,
+    Said(said): Said<Digest>,
 ) -> Result<Response, ApiProblem> {
-    decide(&app, visitor, which, &body(said)?.digest, false).await?;
-    Ok(Json(json!({ "call": which.1, "decided": "refused" })).into_response())
+    decide(&app, visitor, which, &said.digest, false).await?;
+    Ok(Json(Decided { call: which.1, decided: "refused" }).into_response())
 }

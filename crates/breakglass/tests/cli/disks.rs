@@ -142,6 +142,12 @@ fn the_rescue_goes_on(site: &Site, token: &str, why: &str) {
         assert!(took < Duration::from_secs(12), "{page}: {took:?}");
         assert!(text.contains("does not keep what happens") && text.contains(why), "{page}, {why}: {text}");
     }
+    let (metrics, took) = ask(site, token, "GET", "/metrics");
+    assert!(took < Duration::from_secs(12), "the metrics: {took:?}");
+    assert!(metrics.contains("\nbreakglass_journal_keeps 0"), "{metrics}");
+    // Counted from the live frames, which come whether or not the disk takes the events.
+    assert!(metrics.contains("verb=\"cycle\",outcome=\"done\"}"), "{metrics}");
+    assert!(!metrics.contains("verb=\"cycle\",outcome=\"done\"} 0\n"), "{metrics}");
     let said = site.call(&["status"]);
     assert!(said.err.contains("does not keep what happens") && said.err.contains("since"), "{said:?}");
 }

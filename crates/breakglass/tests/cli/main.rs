@@ -12,6 +12,7 @@ mod chain;
 mod disks;
 mod doors;
 mod flood;
+mod fuzzed;
 #[path = "../../../notify/tests/notify/hook.rs"]
 #[expect(dead_code, reason = "it misbehaves in more ways than are asked of it here")]
 mod hook;

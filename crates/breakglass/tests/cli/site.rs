@@ -155,6 +155,26 @@ impl Site {
         site
     }
 
+    /// With a door of each kind, a person who logs in by password, and what lets in a program, an agent and a monitoring system;
+    /// their tokens, in this order. Nothing that is asked of the inside is run.
+    pub(crate) fn for_all(password: &str) -> (Self, [String; 3]) {
+        let door = "[[secret]]\nname = \"diag-key\"\nfile = \"DIR/diag-key\"\n[[door]]\nname = \"devvm-diag\"\nkind = \"diag\"\nto = \"devvm\"\nuser = \"root\"\nkey = \"diag-key\"\n";
+        let web = "token_file = \"DIR/tokens\"\npassword_file = \"DIR/users\"\nsecure_cookies = false";
+        let site = Self::with(web, door);
+        site.set("deaf", "");
+        let line = with_input(&["password", "mara"], &format!("{password}\n")).out;
+        std::fs::write(site.dir.path().join("users"), line).unwrap();
+        let made =
+            [&["token", "robot"][..], &["token", "laptop", "--agent"], &["token", "prometheus", "--metrics"]];
+        let made = made.map(breakglass);
+        let lines: String = made.iter().map(|made| made.out.as_str()).collect();
+        std::fs::write(site.dir.path().join("tokens"), lines).unwrap();
+        let token = |made: &Out| made.err.lines().find(|line| line.starts_with("bg_")).unwrap().to_owned();
+        let [robot, laptop, prometheus] = &made;
+        let tokens = [token(robot), token(laptop), token(prometheus)];
+        (site, tokens)
+    }
+
     /// With this section of agents, a person who may log in, and a second VM that the section may declare.
     pub(crate) fn for_turns(agent: &str) -> Self {
         let site = Self::with("password_file = \"DIR/users\"\nsecure_cookies = false", agent);

@@ -1,6 +1,6 @@
 //! The table of routes, walked with every kind of identity.
 
-use crate::support::{AGENT_TOKEN, Answer, Request, Server, TOKEN, Who};
+use crate::support::{AGENT_TOKEN, Answer, METRICS_TOKEN, Request, Server, TOKEN, Who};
 use breakglass_web::{Kind, ROUTES, Route, Who as May};
 use std::collections::BTreeSet;
 
@@ -99,6 +99,11 @@ async fn every_route_with_every_kind_of_identity() {
             "an agent's token beside a session",
             Who { bearer: Some(AGENT_TOKEN.to_owned()), ..session.clone() },
         ),
+        ("a metrics token", Who { bearer: Some(METRICS_TOKEN.to_owned()), ..Who::default() }),
+        (
+            "a metrics token beside a session",
+            Who { bearer: Some(METRICS_TOKEN.to_owned()), ..session.clone() },
+        ),
         ("a token from elsewhere", with(&Who::token(), "sec-fetch-site", "cross-site")),
         ("a session", session.clone()),
         ("a session without proof", Who { csrf: None, ..session.clone() }),
@@ -122,6 +127,10 @@ async fn every_route_with_every_kind_of_identity() {
                 | "a wrong token beside a session"
                 | "a forged header"
                 | "a tampered session" => Expect::Stranger,
+                name if name.starts_with("a metrics token") => match route.who {
+                    May::Scraper => Expect::Through,
+                    _ => Expect::Refused,
+                },
                 name if name.starts_with("an agent's token") && route.who != May::Agent => Expect::Refused,
                 name if !name.starts_with("an agent's token") && route.who == May::Agent => Expect::Refused,
                 name if name.starts_with("a token") && route.who == May::Person => Expect::Refused,

@@ -8,9 +8,11 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod document;
 mod gate;
 mod identity;
 mod live;
+mod metrics;
 mod pages;
 mod roles;
 mod server;

@@ -64,6 +64,8 @@ repair = "ask"
 pub(crate) const TOKEN: &str = "kLm4Zr0w9s8d7f6g5h4j3k2l1";
 /// The token of an outside agent.
 pub(crate) const AGENT_TOKEN: &str = "qWe4Zr0w9s8d7f6g5h4j3k2l1";
+/// The token of a monitoring system.
+pub(crate) const METRICS_TOKEN: &str = "mEt4Zr0w9s8d7f6g5h4j3k2l1";
 /// Further tokens, named after the role that a test gives them.
 pub(crate) const ROLE_TOKENS: [(&str, &str); 3] = [
     ("viewer", "v1ew1e0d9c8b7a6s5d4f3g2h"),
@@ -108,6 +110,7 @@ impl Server {
         let tokens = [("deploy", TOKEN)].into_iter().chain(ROLE_TOKENS);
         let tokens: String = tokens.map(|(name, token)| format!("{name}:{}\n", digest(token))).collect();
         let tokens = format!("{tokens}laptop:{}:agent\n", digest(AGENT_TOKEN));
+        let tokens = format!("{tokens}prometheus:{}:metrics\n", digest(METRICS_TOKEN));
         std::fs::write(dir.path().join("tokens"), tokens).unwrap();
         let mut config = WebConfig::from_fleet(&desk.fleet);
         config.listen = vec![([127, 0, 0, 1], 0).into()];
@@ -148,8 +151,13 @@ impl Server {
         self.desk.journal.append(Some(id), Actor::Human("mara".to_owned()), body).await.seq().0
     }
 
+    /// Sends it, and holds the answer against the document of the API.
     pub(crate) async fn send(&self, request: Request) -> Answer {
-        request.send(self.address).await
+        let asked = format!("{} {}", request.method, request.path);
+        let (method, path) = (request.method, request.path.clone());
+        let answer = request.send(self.address).await;
+        crate::document::holds(method, &path, &answer).unwrap_or_else(|why| panic!("{asked}: {why}"));
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str, who: &Who) -> Answer {
@@ -222,6 +230,7 @@ impl Who {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct Request {
     method: &'static str,
     path: String,
