@@ -31,6 +31,7 @@ const PACKAGES: &[(&str, Wanted, &str)] = &[
     ("w3m", Wanted::Tests, "reads the pages as text, in the order of a screen reader"),
     ("mandoc", Wanted::Tests, "reads the manual pages, and says what is wrong with them"),
     ("gdb", Wanted::Tests, "the backtrace part of forensics"),
+    ("iproute2", Wanted::Tests, "ip, which brings up the loopback of a test's own network"),
     ("nix-bin", Wanted::Tests, "evaluates the NixOS module"),
     ("nftables", Wanted::Tests, "the firewall that the broker's tests list, in a network of their own"),
     (
