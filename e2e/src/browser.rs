@@ -9,6 +9,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How long a page may go on replacing what is to be pressed.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// How the page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
@@ -133,6 +136,18 @@ impl Browser {
     /// # Errors
     /// When there is none.
     pub async fn press(&self, css: &str) -> Result<()> {
+        let deadline = Instant::now() + FRESH;
+        loop {
+            match self.press_now(css).await {
+                // A live page has put another in its place just before the click: a person presses that one.
+                Err(error) if format!("{error:#}").contains("stale element") && Instant::now() < deadline => {
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn press_now(&self, css: &str) -> Result<()> {
         for element in self.client.find_all(Locator::Css(css)).await? {
             if element.is_displayed().await.unwrap_or(false) {
                 // Away from the bars at the edges, as a thumb scrolls; a page without scripts scrolls by itself.

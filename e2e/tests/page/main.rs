@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a failed test should stop loudly"
 )]
 
