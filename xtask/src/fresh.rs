@@ -97,7 +97,8 @@ impl Fresh {
             mount -t tmpfs -o mode=755 tmpfs {root}/run
             mount --bind {cargo} {root}/root/.cargo; mount --bind {rustup} {root}/root/.rustup
             mount --make-rslave {root}/sys; mount --make-rslave {root}/dev
-            code=0; chroot {root} /bin/sh -c 'cd {HOME} && exec \"$@\"' fresh \"$@\" || code=$?
+            cd {root}; mkdir -p .machine; pivot_root . .machine; umount -l /.machine
+            code=0; /bin/sh -c 'cd {HOME} && exec \"$@\"' fresh \"$@\" || code=$?
             exit $code",
             cargo = cargo.display(),
             rustup = rustup.display(),
