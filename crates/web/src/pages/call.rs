@@ -1,6 +1,6 @@
 //! One call of an agent's tool: folded, with what was called, what came back, how long it took, and what we saw after it.
 
-use super::words::{clean, lamp, moment, readable, size, took};
+use super::words::{boxed, clean, lamp, moment, readable, size, took};
 use breakglass_incident::{Actor, ArtifactRef, Call, CallOutcome, Event, EventBody, TurnEvent};
 use breakglass_protocol::Timestamp;
 use maud::{Markup, html};
@@ -24,14 +24,14 @@ pub(crate) fn row(
     };
     match turn_event {
         TurnEvent::TurnStarted { engine, ask, .. } => {
-            who(&format!("to the agent {}", clean(engine)), html! { p.words { (clean(ask)) } })
+            who(&format!("to the agent {}", clean(engine)), html! { p.words { (boxed(ask)) } })
         }
         TurnEvent::TurnBriefed { told: Some(told), .. } => Some(html! {
             li.step #{ "e" (event.seq) } { p.small { (link(told, "What the agent is told")) } }
         }),
         TurnEvent::TurnBriefed { told: None, .. } | TurnEvent::ToolAnswered { .. } => None,
         TurnEvent::AgentSaid { text, .. } => {
-            who("", html! { p.words { b { "Agent says: " } (readable(text)) } })
+            who("", html! { p.words { b { "Agent says: " } (boxed(text)) } })
         }
         TurnEvent::ToolCalled { tool, target, shown, .. } => Some(html! {
             li.step #{ "e" (event.seq) } {

@@ -3,7 +3,7 @@
 use super::act::changed;
 use super::call;
 use super::progress::reached;
-use super::words::{clean, lamp, moment, readable, size, took};
+use super::words::{boxed, clean, lamp, moment, readable, size, took};
 use breakglass_incident::{Actor, ArtifactRef, CommandEnd, Event, EventBody, Row, RowKind, row as told};
 use breakglass_protocol::{PartOutcome, Timestamp};
 use breakglass_triage::Health;
@@ -93,7 +93,7 @@ fn body(event: &Event, row: &Row, end: Option<&CommandEnd>) -> Markup {
 }
 
 fn plain(row: &Row) -> Markup {
-    let words = readable(&row.sentences.join(" "));
+    let words = boxed(&row.sentences.join(" "));
     let lit = row.health.filter(|health| matches!(health, Health::Down | Health::Degraded)).map(lamp);
     html! {
         @match row.kind {

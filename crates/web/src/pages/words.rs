@@ -167,6 +167,9 @@ pub(crate) fn clean(text: &str) -> String {
 
 /// More of one text than this is no reading matter: the browser would have to lay it out all the same.
 const READABLE: usize = 64 * 1024;
+/// A text of more bytes or lines than this stands in a box that scrolls by itself.
+const SHORT: usize = 4 * 1024;
+const SHORT_LINES: usize = 40;
 
 /// [`clean`], and cut where it is very long; it says so, and where the rest is.
 pub(crate) fn readable(text: &str) -> String {
@@ -176,6 +179,15 @@ pub(crate) fn readable(text: &str) -> String {
     let start = text.get(..text.floor_char_boundary(READABLE)).unwrap_or_default();
     let left = size(u64::try_from(text.len() - start.len()).unwrap_or(u64::MAX));
     format!("{}\n… cut here: {left} more, in the export of this incident", clean(start))
+}
+
+/// The same in a box of its own where it is so long that it would push everything else out of sight.
+pub(crate) fn boxed(text: &str) -> Markup {
+    let text = readable(text);
+    let long = text.len() > SHORT || text.lines().nth(SHORT_LINES).is_some();
+    html! {
+        @if long { span.long tabindex="0" { (text) } } @else { (text) }
+    }
 }
 
 /// Skips what follows an ESC: a control sequence up to its final byte, an operating-system command up to its end, or
