@@ -12,7 +12,7 @@ use crate::routes::{self, Kind, Who};
 use crate::server::Peer;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use breakglass_fleet::Role;
@@ -101,11 +101,11 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
         }
         request = Request::from_parts(parts, Body::from(bytes));
     }
-    let known = visitor.as_ref().map(|visitor| Still {
+    let known = visitor.as_ref().filter(|_| kind == Kind::Stream).map(|visitor| Still {
         app: app.clone(),
         headers: app.identity.kept_of(request.headers()),
         peer,
-        name: visitor.name().to_owned(),
+        name: visitor.name().into(),
         role,
     });
     if let Some(visitor) = visitor {
@@ -125,21 +125,26 @@ async fn pass(app: &App, mut request: Request, next: Next) -> Result<Response, S
 /// not go on reading for as long as its connection lasts.
 struct Still {
     app: App,
-    headers: HeaderMap,
+    /// Few and small: there may be ten thousand of these.
+    headers: Box<[(HeaderName, HeaderValue)]>,
     peer: Peer,
-    name: String,
+    name: Box<str>,
     role: Role,
 }
 
 impl Still {
+    async fn are_they_still(&self) -> bool {
+        let headers: HeaderMap = self.headers.iter().cloned().collect();
+        let visitor = self.app.identity.visitor(&headers, self.peer, self.app.desk.now()).await;
+        visitor.is_some_and(|visitor| visitor.name() == &*self.name && visitor.lacks(self.role).is_none())
+    }
+
     fn while_known(self, body: Body) -> Body {
         let gone = Box::pin(async move {
             loop {
                 tokio::time::sleep(ASK_AGAIN).await;
-                let visitor = self.app.identity.visitor(&self.headers, self.peer, self.app.desk.now()).await;
-                let may =
-                    |visitor: &Visitor| visitor.name() == self.name && visitor.lacks(self.role).is_none();
-                if !visitor.as_ref().is_some_and(may) {
+                // In a box, which is there for as long as the asking takes and not in between.
+                if !Box::pin(self.are_they_still()).await {
                     return;
                 }
             }

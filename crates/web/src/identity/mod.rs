@@ -175,7 +175,7 @@ impl Identity {
     }
 
     /// What of these headers says who somebody is, in memory of its own: the rest of a request is not kept for it.
-    pub(crate) fn kept_of(&self, headers: &HeaderMap) -> HeaderMap {
+    pub(crate) fn kept_of(&self, headers: &HeaderMap) -> Box<[(HeaderName, HeaderValue)]> {
         let named = [header::AUTHORIZATION, header::COOKIE, header::USER_AGENT];
         let counts = |name: &HeaderName| named.contains(name) || self.proxy.is_some();
         let copied = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
