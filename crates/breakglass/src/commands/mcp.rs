@@ -127,3 +127,26 @@ fn usual_token_file() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(absolute).map(|home| home.join(".config"));
     Some(xdg.or(home)?.join("breakglass/token"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn seen(web: &str) -> Option<String> {
+        let text =
+            format!("[fleet]\nname = \"home\"\n[[component]]\nname = \"a\"\nkind = \"host\"\n[web]\n{web}\n");
+        address(&Fleet::parse(&text, Path::new("fleet.toml")).unwrap())
+    }
+
+    #[test]
+    fn the_address_is_one_that_the_server_listens_on_and_plain_only_on_this_machine() {
+        let tls = "[web.tls]\nlisten = [\"0.0.0.0:8443\"]";
+        assert_eq!(seen("listen = [\"0.0.0.0:8080\"]").as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(seen("listen = [\"192.0.2.7:8080\"]"), None);
+        let far = format!("listen = [\"192.0.2.7:8080\"]\n{tls}");
+        assert_eq!(seen(&far).as_deref(), Some("https://127.0.0.1:8443"));
+        let both = format!("listen = [\"192.0.2.7:8080\", \"[::1]:8081\"]\n{tls}");
+        assert_eq!(seen(&both).as_deref(), Some("http://[::1]:8081"));
+    }
+}
