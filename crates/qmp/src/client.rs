@@ -4,7 +4,7 @@
 
 use crate::QmpError;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -17,6 +17,9 @@ const EVENTS_KEPT: usize = 64;
 const EVENT_DATA_LIMIT: usize = 16 * 1024;
 /// Lines that may come before the answer to a command, so that a stream without a deadline ends too.
 const SKIPPED_LIMIT: usize = 10_000;
+
+/// The one command that a monitor takes after its greeting.
+const LEAVE_NEGOTIATION: &str = "qmp_capabilities";
 
 /// What QEMU says of itself when a client connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl<S: Read + Write> Client<S> {
             ahead: VecDeque::new(),
         };
         client.greeting = parse_greeting(&client.read_line("the greeting")?)?;
-        client.execute::<Value>("qmp_capabilities")?;
+        client.execute::<Value>(LEAVE_NEGOTIATION)?;
         Ok(client)
     }
 
@@ -186,8 +189,19 @@ impl<S: Read + Write> Client<S> {
             // An answer without an id is QEMU's to a line that it could not even parse.
             Ok(Message::Answer(answer)) if answer.id.is_none_or(|of| of == id) => Ok(Some(answer)),
             Ok(Message::Answer(_)) => Ok(None),
+            Ok(Message::GreetedAgain { .. }) => self.leave_negotiation_again().map(|()| None),
             Err(error) => Err(garbage(during, format!("{error} in {}", excerpt(line)))),
         }
+    }
+
+    /// A QEMU that is just starting can greet twice: its monitor's own thread installs the handlers, and so tells
+    /// "open", while its main thread accepts the first client and tells the same (`monitor_qmp_event` in
+    /// `monitor/qmp.c`). Each greeting puts the monitor back into negotiation, so we leave it again. The answer is
+    /// dropped like a late one, and where negotiation had not begun anew it is a refusal that hurts nobody.
+    fn leave_negotiation_again(&mut self) -> Result<(), QmpError> {
+        self.last_id += 1;
+        let request = json!({ "execute": LEAVE_NEGOTIATION, "id": self.last_id });
+        self.send(LEAVE_NEGOTIATION, &format!("{request}\n"))
     }
 
     fn keep(&mut self, mut event: Event, line_length: usize) {
@@ -243,6 +257,10 @@ impl<S: Read + Write> Client<S> {
 #[serde(untagged)]
 enum Message {
     Event(Event),
+    GreetedAgain {
+        #[serde(rename = "QMP")]
+        _greeting: IgnoredAny,
+    },
     Answer(Answer),
 }
 

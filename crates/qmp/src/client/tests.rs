@@ -52,6 +52,25 @@ fn connected(pieces: &[&str]) -> Client<Peer> {
 }
 
 #[test]
+fn a_qemu_that_greets_twice_is_led_out_of_negotiation_twice() {
+    let twice = format!("{HELLO}\r\n{HELLO}\r\n{{\"return\": {{}}, \"id\": 1}}\r\n");
+    let late = r#"{"id": 2, "error": {"class": "CommandNotFound", "desc": "Capabilities negotiation is already complete, command 'qmp_capabilities' ignored"}}"#;
+    let status = r#"{"return": {"status": "running", "running": true, "singlestep": false}, "id": 3}"#;
+    let mut client = Client::connect(Peer::new([twice, format!("{late}\r\n{status}\r\n")])).unwrap();
+    assert!(client.query_status().unwrap().running);
+    let heard = String::from_utf8(client.stream.heard).unwrap();
+    let asked: Vec<&str> = heard.lines().collect();
+    assert_eq!(
+        asked,
+        [
+            r#"{"execute":"qmp_capabilities","id":1}"#,
+            r#"{"execute":"qmp_capabilities","id":2}"#,
+            r#"{"execute":"query-status","id":3}"#
+        ]
+    );
+}
+
+#[test]
 fn greets_and_negotiates() {
     let client = connected(&[]);
     assert_eq!(client.greeting(), &Greeting { major: 7, minor: 2, micro: 22, package: "Debian".to_owned() });
