@@ -2,7 +2,7 @@
 //!
 //! Codes are the guard's, so that a script that presses a verb here or through plain `ssh` reads the same: 0 done; 69 the
 //! door or the hypervisor is not there; 70 an error of our own; 75 busy or out of time; 77 refused; 78 a fleet file that
-//! cannot be used. `triage` and `status` end with 1 where something is wrong; 2 is a command line that makes no sense.
+//! cannot be used. `triage`, `status` and `verify` end with 1 where something is wrong; 2 is a command line that makes no sense.
 
 use breakglass_fleet::LoadError;
 use breakglass_protocol::{Timestamp, exit};

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(&fleet),
         Command::Diag(diag) => diag.run(&fleet),
         Command::Triage(triage) => triage.run(&fleet),
+        Command::Verify(verify) => verify.run(&fleet),
         Command::Incident(incident) => incident.run(&fleet),
         Command::Journal(journal) => journal.run(&fleet),
         Command::Mcp(mcp) => mcp.run(&fleet),

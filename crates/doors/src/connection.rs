@@ -120,6 +120,12 @@ impl Connection {
         take
     }
 
+    /// Asks to be let through to an address as the far end sees it; what is given is closed at once.
+    pub(crate) async fn forward(&self, (host, port): (&str, u32)) -> Result<(), russh::Error> {
+        let channel = self.handle.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await?;
+        channel.close().await
+    }
+
     /// The server refuses another channel. Where others are open or asked for, that means that it is full, and it is
     /// remembered at how many.
     fn refused(&self, reason: &ChannelOpenFailure) -> NoChannel {

@@ -3,7 +3,7 @@
 //! Nothing is sent here that the far end would act upon, so all of it may be tried again.
 
 use crate::address;
-use crate::connection::Connection;
+use crate::connection::{Connection, NoChannel};
 use crate::end::{End, Stage, Stopped};
 use crate::handler::{Handler, Learnt};
 use crate::host_keys::HostKeys;
@@ -62,6 +62,16 @@ impl From<Failure> for End {
             Failure::Unreachable(reason) => Self::Unreachable { reason },
             Failure::HostKey { host, pinned, shown } => Self::HostKeyChanged { host, pinned, shown },
             Failure::TimedOut(stage) => Self::TimedOut { stage, stopped: Stopped::NotStarted },
+        }
+    }
+}
+
+impl From<NoChannel> for Failure {
+    fn from(none: NoChannel) -> Self {
+        match none {
+            NoChannel::Full => Self::Refused("the SSH server gives no more sessions".to_owned()),
+            NoChannel::Refused(why) => Self::Refused(why),
+            NoChannel::Gone(why) => Self::Unreachable(why),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::ask::{Ask, Captured, Chunk};
 use crate::dial::{Dialer, Failure};
 use crate::end::{End, Stage};
+use crate::fresh::Fresh;
 use crate::host_keys::{AcceptError, HostKeyState, HostKeys};
 use crate::keyholder::Keyholder;
 use crate::limits::Limits;
@@ -129,6 +130,20 @@ impl Doors {
     /// Like [`Self::try_warm`], for those who look at [`Self::state`] afterwards.
     pub async fn warm(&self, door: &str) {
         let _ = self.try_warm(door).await;
+    }
+
+    /// Connects and logs in anew, whatever is held already, within that time. What is held is left as it is, and so is what is
+    /// known of the door; only a host key that is not the trusted one closes it, as it does at every contact.
+    ///
+    /// # Errors
+    /// The end that a request would have had.
+    pub async fn fresh(&self, door: &str, deadline: Duration) -> Result<Fresh, End> {
+        let route = Route::of(&self.fleet, door).map_err(|reason| End::Refused { reason })?;
+        let (progress, seen) = watch::channel(Stage::Connect);
+        match tokio::time::timeout(deadline, self.pool.dialer.dial(&route, &progress)).await {
+            Ok(dialled) => dialled.map(Fresh::new).map_err(End::from),
+            Err(_) => Err(Failure::TimedOut(*seen.borrow()).into()),
+        }
     }
 
     /// Keeps all doors warm in the background, as long as any clone of these doors exists. What fails is tried again

@@ -28,7 +28,7 @@ pub use invalid::{Invalid, Problem};
 pub use load::LoadError;
 pub use model::{
     Backend, Component, ComponentKind, Door, DoorKind, Fleet, HostKeyPolicy, Maintenance, Scenario, Secret,
-    Watch, Weekday,
+    Verify, Watch, Weekday,
 };
 pub use notify::{Address, Mail, MailTls, Notify, Ntfy, Occasion, Receiver, Way, Webhook};
 pub use values::split_address;

@@ -29,6 +29,8 @@ pub struct Fleet {
     pub web: Web,
     /// The watch.
     pub watch: Watch,
+    /// How often the doors are proven.
+    pub verify: Verify,
     /// The agents.
     pub agent: AgentSection,
     /// Who is told elsewhere.
@@ -321,6 +323,19 @@ impl Default for Watch {
             sync_probe: true,
             maintenance: Vec::new(),
         }
+    }
+}
+
+/// The canary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verify {
+    /// The time from one proof of a target's doors to the next; `None`: nothing is proven unless somebody asks.
+    pub every: Option<Duration>,
+}
+
+impl Default for Verify {
+    fn default() -> Self {
+        Self { every: Some(Duration::from_secs(6 * 3600)) }
     }
 }
 

@@ -53,12 +53,14 @@ pub enum Occasion {
     VerbPressed,
     /// An agent asks a person.
     ApprovalAsked,
+    /// The doors of a target were tried and not all were proven, or they are proven again.
+    CanaryFailed,
     /// The journal does not keep what happens, or keeps it again.
     Journal,
 }
 
 words!(Occasion: TargetDown = "target-down", TargetBack = "target-back", VerbPressed = "verb-pressed",
-    ApprovalAsked = "approval-asked", Journal = "journal");
+    ApprovalAsked = "approval-asked", CanaryFailed = "canary-failed", Journal = "journal");
 
 /// One who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]

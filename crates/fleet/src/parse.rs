@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 /// Sections that may stand in the file before anything acts on them; what is inside is not looked at yet.
-const NOT_YET_READ: [&str; 2] = ["kit", "verify"];
+const NOT_YET_READ: [&str; 1] = ["kit"];
 
 impl Fleet {
     /// Parses the text of a fleet file; `path` is only for messages.
@@ -36,6 +36,7 @@ impl Fleet {
         let scenarios = sections::scenarios(&mut file, &mut report, &mut names);
         let web = sections::web(&mut file, &mut report);
         let watch = sections::watch(&mut file, &mut report, &mut names);
+        let verify = sections::verify(&mut file, &mut report);
         let agent = sections::agent(&mut file, &mut report, &mut names);
         let notify = sections::notify(&mut file, &mut report, &mut names);
         let unused_sections = unused_sections(&mut file, &mut report);
@@ -62,6 +63,7 @@ impl Fleet {
             scenarios,
             web,
             watch,
+            verify,
             agent,
             notify,
             state,

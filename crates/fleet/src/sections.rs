@@ -6,12 +6,14 @@
 mod agent;
 mod door;
 mod notify;
+mod verify;
 mod watch;
 mod web;
 
 pub(crate) use agent::agent;
 pub(crate) use door::{PlacedDoor, doors, refuse_doors_to_nowhere};
 pub(crate) use notify::notify;
+pub(crate) use verify::verify;
 pub(crate) use watch::watch;
 pub(crate) use web::web;
 

@@ -1,6 +1,6 @@
 //! The events. Their JSON is what the journal keeps for ever: a field may be added with a default, none may change.
 
-use crate::{Actor, TurnEvent};
+use crate::{Actor, Proof, TurnEvent};
 use breakglass_protocol::{OperationId, Outcome, PartOutcome, Phase, Refusal, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Triage, Wedge};
 use serde::{Deserialize, Serialize};
@@ -341,6 +341,16 @@ pub enum EventBody {
         /// What the notice says, or what went wrong, in a sentence fragment.
         sentence: String,
     },
+    /// The doors of a target were tried over fresh connections, as the canary or as somebody asked: what must work and what must be
+    /// refused.
+    Verified {
+        /// The component that they are for.
+        target: String,
+        /// What was found at each.
+        doors: Vec<Proof>,
+        /// How long it took, in milliseconds.
+        millis: u64,
+    },
     /// Somebody took the body of an event out of the journal, a secret that had slipped in, say. Its place, time, actor, kind and
     /// digest stay, so the chain still holds.
     Erased {
@@ -392,6 +402,7 @@ impl EventBody {
             Self::Gap { .. } => "gap",
             Self::SpoolSetAside { .. } => "spool-set-aside",
             Self::Notified { .. } => "notified",
+            Self::Verified { .. } => "verified",
             Self::Erased { .. } => "erased",
             Self::Removed { .. } => "removed",
             Self::Turn(event) => event.kind(),

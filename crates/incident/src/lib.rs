@@ -8,6 +8,7 @@ mod event;
 mod markdown;
 mod material;
 pub mod policy;
+mod proof;
 mod turn_event;
 mod turn_words;
 mod turns;
@@ -21,6 +22,7 @@ pub use event::{
 };
 pub use markdown::markdown;
 pub use material::material_since;
+pub use proof::{Proof, Trial};
 pub use turn_event::{CallOutcome, Spend, TurnEvent, TurnOutcome};
 pub use turns::{Approval, Call, Turn, TurnEndView, Turns, WaitingCall};
 pub use view::{Command, CommandEnd, FinishedVerb, Forensics, NoticeView, RunningVerb, View};

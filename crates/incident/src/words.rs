@@ -2,8 +2,8 @@
 //!
 //! Everything here is plain text. It may hold what a guest or a stranger wrote, so whoever renders it escapes it.
 
-use crate::turn_words;
 use crate::{Actor, ArtifactRef, Delivery, Event, EventBody, ForensicsPart, Seq, TargetState};
+use crate::{proof, turn_words};
 use breakglass_protocol::{Outcome, PartOutcome, Phase, Timestamp, Verb};
 use breakglass_triage::{Action, Health, Triage};
 
@@ -229,6 +229,7 @@ fn tell(body: &EventBody) -> Option<Told> {
         EventBody::Notified { receiver, how, tries, sentence, .. } => {
             notified(receiver, *how, *tries, sentence)
         }
+        EventBody::Verified { target, doors, millis } => proof::tell(target, doors, *millis),
         EventBody::Erased { which, was, why } => Told::new(
             Did,
             "journal",

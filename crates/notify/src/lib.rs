@@ -1,5 +1,5 @@
-//! Tells people elsewhere what happened: a target stopped answering or answers again, a verb was pressed, an agent asks, the
-//! journal does not keep what happens. By webhook, ntfy and e-mail.
+//! Tells people elsewhere what happened: a target stopped answering or answers again, a verb was pressed, an agent asks, a door was not
+//! proven, the journal does not keep what happens. By webhook, ntfy and e-mail.
 //!
 //! # What is promised
 //!
@@ -17,6 +17,7 @@
 //! sentence, and answers nobody: nothing comes in here.
 #![forbid(unsafe_code)]
 
+mod canaries;
 mod http;
 mod mail;
 mod notice;

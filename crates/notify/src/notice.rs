@@ -26,6 +26,12 @@ pub(crate) enum Kind {
     Pressed(Verb),
     /// An agent asks a person; the question stands until then.
     Asked(Timestamp),
+    /// The doors of targets were tried, and not all were proven.
+    CanaryFailed,
+    /// The doors of a target fail and hold again and again; so often in half an hour.
+    CanaryFlapping(usize),
+    /// All doors of a target are proven again.
+    CanaryProven,
     /// The journal keeps nothing.
     NotKeeping,
     /// It keeps events again.
@@ -43,6 +49,9 @@ impl Kind {
             Self::Back => "target-back",
             Self::Pressed(_) => "verb-pressed",
             Self::Asked(_) => "approval-asked",
+            Self::CanaryFailed => "canary-failed",
+            Self::CanaryFlapping(_) => "canary-flapping",
+            Self::CanaryProven => "canary-proven",
             Self::NotKeeping => "journal-not-keeping",
             Self::KeepingAgain => "journal-keeping-again",
             Self::Trial => "trial",
@@ -56,6 +65,7 @@ impl Kind {
             Self::Back => Some(Occasion::TargetBack),
             Self::Pressed(_) => Some(Occasion::VerbPressed),
             Self::Asked(_) => Some(Occasion::ApprovalAsked),
+            Self::CanaryFailed | Self::CanaryFlapping(_) | Self::CanaryProven => Some(Occasion::CanaryFailed),
             Self::NotKeeping | Self::KeepingAgain => Some(Occasion::Journal),
             Self::Trial => None,
         }
@@ -65,6 +75,8 @@ impl Kind {
     const fn urgency(&self) -> Urgency {
         match self {
             Self::Down | Self::Flapping(_) | Self::Asked(_) | Self::NotKeeping => Urgency::Wakes,
+            // Nothing is broken but the way back in, which is for the day after tomorrow.
+            Self::CanaryFailed | Self::CanaryFlapping(_) | Self::CanaryProven => Urgency::Waits,
             Self::Back | Self::Pressed(_) | Self::KeepingAgain | Self::Trial => Urgency::Waits,
         }
     }
@@ -198,6 +210,12 @@ impl Notice {
                 Some(incident) => format!("An agent asks for a decision in incident {incident}"),
                 None => "An agent asks for a decision".to_owned(),
             },
+            (Kind::CanaryFailed, 0 | 1) => format!("A way into {name} does not hold"),
+            (Kind::CanaryFailed, n) => format!("Ways into {n} targets do not hold"),
+            (Kind::CanaryFlapping(times), _) => {
+                format!("Ways into {name} fail again and again: {times} times in half an hour")
+            }
+            (Kind::CanaryProven, _) => format!("All ways into {name} are proven again"),
             (Kind::NotKeeping, _) => "The journal does not keep what happens".to_owned(),
             (Kind::KeepingAgain, _) => "The journal keeps what happens again".to_owned(),
             (Kind::Trial, _) => "A trial notice".to_owned(),
@@ -207,7 +225,7 @@ impl Notice {
     fn text(&self) -> String {
         let said = self.members.first().map(|member| member.sentence.as_str()).unwrap_or_default();
         match (&self.kind, self.members.len()) {
-            (Kind::Down, 2..) => {
+            (Kind::Down | Kind::CanaryFailed, 2..) => {
                 let names: Vec<&str> =
                     self.members.iter().filter_map(|member| member.target.as_deref()).collect();
                 let more = names.len().saturating_sub(NAMED);
@@ -217,6 +235,9 @@ impl Notice {
             (Kind::Flapping(_), _) => format!(
                 "{said}. From now on you are told only when it stays down for five minutes, or when it has been well for a \
                  quarter of an hour."
+            ),
+            (Kind::CanaryFlapping(_), _) => format!(
+                "{said}. From now on you are told only when it lasts for five minutes, or when all held for a quarter of an hour."
             ),
             (Kind::Asked(until), _) => {
                 format!(

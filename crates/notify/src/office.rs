@@ -224,8 +224,12 @@ impl Office {
 
     /// Whether an event of an earlier run is no news any more. That a target is down still is, however long ago that began.
     fn is_stale(&self, kind: &Kind, member: &Member, receiver: &str) -> bool {
-        let still_down = matches!(kind, Kind::Down)
-            && member.target.as_ref().is_some_and(|target| self.selection.is_down(target));
+        let of = |believed: &dyn Fn(&str) -> bool| member.target.as_deref().is_some_and(believed);
+        let still_down = match kind {
+            Kind::Down => of(&|target| self.selection.is_down(target)),
+            Kind::CanaryFailed => of(&|target| self.selection.is_unproven(target)),
+            _ => false,
+        };
         // Whoever is new here is not told what was before it came.
         let limit = if self.selection.is_known(member, receiver) {
             self.desk.fleet.notify.keep_trying

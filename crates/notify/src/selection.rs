@@ -1,6 +1,7 @@
 //! Which events are told, and when: a fold over the journal. It does no I/O and reads no clock, so that a restarted server that
 //! folds the same events comes to the same notices with the same keys.
 
+use crate::canaries::{Canaries, sentence};
 use crate::notice::{Kind, Member, Notice};
 use crate::pace::Pace;
 use crate::standing::Standing;
@@ -19,6 +20,7 @@ pub(crate) struct Selection {
     fleet: Arc<Fleet>,
     pace: Pace,
     targets: BTreeMap<String, Standing>,
+    canaries: Canaries,
     seen: BTreeSet<(Seq, Timestamp)>,
     order: VecDeque<(Seq, Timestamp)>,
     told: BTreeMap<(Seq, String), Delivery>,
@@ -31,6 +33,7 @@ impl Selection {
             fleet,
             pace,
             targets: BTreeMap::new(),
+            canaries: Canaries::default(),
             seen: BTreeSet::new(),
             order: VecDeque::new(),
             told: BTreeMap::new(),
@@ -79,6 +82,11 @@ impl Selection {
                     }
                     Health::Unknown => None,
                 }
+            }
+            EventBody::Verified { target, doors, .. } => {
+                let proven = doors.iter().all(|proof| proof.proven);
+                let pace = self.pace;
+                self.canaries.take(target, proven, member(event, Some(target), &sentence(doors)), &pace)
             }
             EventBody::IncidentClosed { target, .. } => {
                 self.standing(target).closed();
@@ -170,6 +178,7 @@ impl Selection {
         }
         let well = self.targets.values_mut().filter_map(|standing| standing.tell_well(now));
         notices.extend(well.map(|member| Notice::of_one(Kind::Back, member)));
+        notices.extend(self.canaries.due(now, &self.fleet));
         notices
     }
 
@@ -178,6 +187,7 @@ impl Selection {
         for (name, standing) in before.targets {
             self.targets.entry(name).or_insert(standing);
         }
+        self.canaries.adopt(before.canaries);
         for (receiver, since) in before.traces {
             self.traces.insert(receiver, since);
         }
@@ -200,6 +210,11 @@ impl Selection {
     /// Whether people believe that this target is down, or would if they had been told.
     pub(crate) fn is_down(&self, target: &str) -> bool {
         self.targets.get(target).is_some_and(Standing::is_told_down)
+    }
+
+    /// Whether people believe that the doors of this target do not hold.
+    pub(crate) fn is_unproven(&self, target: &str) -> bool {
+        self.canaries.is_failed(target)
     }
 
     /// Whether that receiver was told of that event, or given up.

@@ -5,8 +5,9 @@
 
 use crate::Dependency;
 use crate::prober::Prober;
+use crate::proofs::{ProofView, Proofs};
 use breakglass_fleet::Fleet;
-use breakglass_incident::IncidentId;
+use breakglass_incident::{IncidentId, Proof};
 use breakglass_protocol::{OperationId, Phase, Status, Timestamp, Verb};
 use breakglass_triage::{Health, Normal, Triage, Wedge};
 use serde::{Serialize, Serializer};
@@ -120,6 +121,7 @@ struct Shared {
     keys: Mutex<HashMap<String, String>>,
     surroundings: Mutex<Surroundings>,
     beside: Mutex<BTreeMap<String, Dependency>>,
+    proofs: Mutex<Proofs>,
 }
 
 /// What belongs to a target and is on no page.
@@ -172,6 +174,7 @@ impl Board {
             keys: Mutex::default(),
             surroundings: Mutex::default(),
             beside: Mutex::default(),
+            proofs: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -265,6 +268,18 @@ impl Board {
 
     pub(crate) fn beside(&self) -> Vec<Dependency> {
         self.shared.beside.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// When that door was last tried, and what was found; `None` where it never was, as far as is remembered.
+    #[must_use]
+    pub fn proof(&self, door: &str) -> Option<ProofView> {
+        self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner).of(door)
+    }
+
+    /// Takes in what was found at some doors.
+    pub fn show_proofs(&self, at: Timestamp, doors: &[Proof]) {
+        self.shared.proofs.lock().unwrap_or_else(PoisonError::into_inner).take(at, doors);
+        self.shared.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     pub(crate) fn surroundings(&self) -> Surroundings {

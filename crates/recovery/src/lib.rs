@@ -1,5 +1,5 @@
 //! The use cases, one function each: press a verb, run a command, look through a diag door, triage, note, close, accept a host key, resume after
-//! a restart, watch.
+//! a restart, watch, prove the doors.
 //!
 //! Every caller (form, API, CLI, schedule) enters here and nowhere else, so what one way in promises, all promise.
 //! This crate speaks no SSH, no SQL and no HTTP; it never locks a VM, never sends a mutation twice, and never claims an
@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod board;
+mod canary;
 mod damper;
 mod dependencies;
 mod desk;
@@ -25,6 +26,7 @@ mod operation;
 mod power;
 mod press;
 mod prober;
+mod proofs;
 mod record;
 mod rejoin;
 mod resume;
@@ -32,10 +34,12 @@ mod run;
 mod stale;
 mod times;
 pub mod turn;
+mod verify;
 mod watch;
 mod words;
 
 pub use board::{Board, DoorView, RunningView, TargetView, WriteRate};
+pub use canary::canary;
 pub use dependencies::{Dependency, dependencies};
 pub use desk::{Clock, Desk};
 pub use diagnose::{Answer, Look, Taken, diagnose, diagnose_many, grouped, looks_at};
@@ -46,8 +50,10 @@ pub use intake::take_in_spools;
 pub use normals::{learnt, recall_normals};
 pub use press::{Press, Pressed, press};
 pub use prober::look_now;
+pub use proofs::ProofView;
 pub use resume::{Resumed, catch_up, recall, resume};
 pub use run::{CommandEnd, Run, RunError, run, run_into, run_to_end};
 pub use times::Times;
+pub use verify::{Verified, verifiable, verify, verify_many};
 pub use watch::watch;
 pub use words::{WordsError, close, knows, note, open_incident};

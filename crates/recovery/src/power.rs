@@ -72,7 +72,7 @@ pub(crate) fn ask(desk: &Desk, door: &Door, verb: Verb, deadline: Duration) -> H
 }
 
 /// The request as the guard's grammar wants it: with the VM's name only where the door has several.
-fn request_text(door: &Door, verb: Verb) -> String {
+pub(crate) fn request_text(door: &Door, verb: Verb) -> String {
     match door.vm_name.as_deref().map(VmName::new) {
         Some(Ok(vm)) => PowerRequest { verb, vm, json: true }.render(true),
         Some(Err(_)) | None => format!("{}{verb}", breakglass_protocol::JSON_PREFIX),

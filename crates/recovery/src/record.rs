@@ -36,6 +36,7 @@ pub(crate) fn about(body: &EventBody) -> Option<&str> {
         | EventBody::ForensicsCaptured { target, .. }
         | EventBody::VerbFinished { target, .. }
         | EventBody::LineLost { target, .. }
+        | EventBody::Verified { target, .. }
         | EventBody::CommandStarted { target, .. }
         | EventBody::CommandFinished { target, .. } => Some(target),
         EventBody::HostKeyPinned { host, .. }

@@ -24,6 +24,18 @@ pub struct Times {
     /// For so long after a hypervisor came back a guest that is down may still be on its way up: that is part of the hypervisor's
     /// incident and opens none of its own.
     pub waking: Duration,
+    /// The doors of one target may take this long in all to be proven, or not.
+    pub verify: Duration,
+    /// For so long after its start the server proves nothing by itself: doors are being warmed and the past is resumed.
+    pub canary_settle: Duration,
+    /// Overdue proofs are spread over this much time, or over half the period where that is less.
+    pub canary_spread: Duration,
+    /// A failure counts when it is seen again after so long.
+    pub canary_confirm: Duration,
+    /// While doors of a target are not proven they are tried again after this, or after the period where that is less.
+    pub canary_retry: Duration,
+    /// So often it is looked whether a target that was left alone may be tried now.
+    pub canary_put_off: Duration,
 }
 
 impl Default for Times {
@@ -38,6 +50,12 @@ impl Default for Times {
             give_up_on_nonsense: Duration::from_secs(60),
             well_again: Duration::from_secs(180),
             waking: Duration::from_secs(180),
+            verify: Duration::from_secs(30),
+            canary_settle: Duration::from_secs(60),
+            canary_spread: Duration::from_secs(600),
+            canary_confirm: Duration::from_secs(30),
+            canary_retry: Duration::from_secs(15 * 60),
+            canary_put_off: Duration::from_secs(20),
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::identity::Visitor;
 use crate::live::{self, Shows};
 use crate::pages::confirm::Context;
 use crate::pages::layout::{self, Live, Page, Place};
+use crate::pages::proof::Proofs;
 use crate::pages::{fleet, foot, host, hosts, incident, incidents};
 use crate::problem::{PageProblem, Problem};
 use crate::routes::is_for_programs;
@@ -49,7 +50,12 @@ pub(crate) async fn board(State(app): State<App>, Extension(visitor): Extension<
 
 fn board_main(app: &App, targets: &[TargetView]) -> Markup {
     let desk = &app.desk;
-    fleet::main(&desk.fleet, targets, &desk.turns.asked(), &app.dependencies(), desk.now())
+    fleet::main(proofs(app), targets, &desk.turns.asked(), &app.dependencies())
+}
+
+/// What is remembered of doors that were tried.
+fn proofs(app: &App) -> Proofs<'_> {
+    Proofs { fleet: &app.desk.fleet, board: &app.desk.board, now: app.desk.now() }
 }
 
 /// `GET /parts`
@@ -186,7 +192,8 @@ pub(crate) async fn host(
         return Err(Problem::no_diag_door(&name).into());
     };
     let looks = looks_at(&app.desk, &name, ANSWERS).await;
-    let main = host::main(&host::Shown { host, door, visitor: &visitor, looks: &looks, now: app.desk.now() });
+    let main =
+        host::main(&host::Shown { host, door, visitor: &visitor, looks: &looks, proofs: proofs(&app) });
     Ok(quiet_page(&app, &visitor, Place::Hosts, &format!("{name} · breakglass"), main))
 }
 
@@ -315,7 +322,10 @@ fn subject(
         title: &incident::title(&context, view),
         banner,
         main: incident::main(&context, (head, act), &told, open, &engines),
-        foot: foot::fold(&app.desk.fleet, &target.name, &app.dependencies()),
+        foot: html! {
+            (proofs(app).fold(&target.name))
+            (foot::fold(&app.desk.fleet, &target.name, &app.dependencies()))
+        },
         live: Some(Live { stream: format!("{base}/live?after={seen}"), parts: format!("{base}/parts") }),
         refresh: running,
         dock: view.is_none_or(|view| view.running.is_none()),

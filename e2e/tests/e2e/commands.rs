@@ -17,6 +17,7 @@ fn run(night: &Night, command: &str, seconds: u64) -> Value {
 #[test]
 fn runs_ahead_of_everything_ends_at_its_deadline_can_be_stopped_and_stands_in_the_hosts_own_record() {
     let mut night = Night::begin(&brisk()).unwrap();
+    every_door_is_proven(&night);
     let end = run(&night, "echo out; echo err >&2; sudo -n id -u; exit 7", 20);
     assert_eq!(
         (&end["exit"], &end["message"]),
@@ -74,6 +75,17 @@ fn runs_ahead_of_everything_ends_at_its_deadline_can_be_stopped_and_stands_in_th
         "{record}"
     );
     a_stopped_turn_takes_its_command_with_it(&mut night, incident);
+}
+
+/// The built guard at both ends: what must work does, and what must be refused is.
+fn every_door_is_proven(night: &Night) {
+    let (code, out, err) = night.server.cli(&["verify", "--json"]).unwrap();
+    assert_eq!(code, Some(0), "{out}{err}");
+    let found: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    assert_eq!(found["proven"], true, "{found:#}");
+    let kinds: Vec<&str> =
+        found["doors"].as_array().unwrap().iter().map(|door| door["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["power", "repair"], "{found:#}");
 }
 
 /// An agent's command is stopped with its turn: the turn at once, the command as the host's guard has seen it.

@@ -20,6 +20,7 @@ pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod triage;
+pub(crate) mod verify;
 
 use crate::fleet_file::FleetFile;
 use clap::{Parser, Subcommand};
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Run(run::Run),
     Diag(diag::Diag),
     Triage(triage::Triage),
+    Verify(verify::Verify),
     Incident(incident::Incident),
     Journal(journal::Journal),
     Mcp(mcp::Mcp),

@@ -12,7 +12,7 @@ use breakglass_fleet::Fleet;
 use breakglass_incident::{Actor, EventBody};
 use breakglass_journal::{Journal, Limits as Bounds};
 use breakglass_notify::{Pace, notify};
-use breakglass_recovery::{Desk, catch_up, resume, take_in_spools, watch};
+use breakglass_recovery::{Desk, canary, catch_up, resume, take_in_spools, watch};
 use breakglass_web::{Extra, Listening, WebConfig, serve_on};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
     };
     let notifying = tokio::spawn(notify(desk.clone(), Pace::default(), ending()));
     let past_and_watch = {
-        let (desk, ending) = (desk.clone(), ending());
+        let (desk, proving, ending) = (desk.clone(), ending(), ending());
         tokio::spawn(async move {
             let resumed = resume(&desk, env!("CARGO_PKG_VERSION")).await;
             tracing::info!(
@@ -108,7 +108,9 @@ pub(crate) async fn serve_with(fleet: Fleet, extra: Extra, greeting: &str) -> an
                 let desk = desk.clone();
                 tokio::spawn(async move { catch_up(&desk).await });
             }
+            let proving = tokio::spawn(canary(desk.clone(), proving));
             watch(desk, ending).await;
+            let _ = proving.await;
         })
     };
     let taking_in = tokio::spawn(take_in_spools(desk.clone(), ending()));

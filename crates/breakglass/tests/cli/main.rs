@@ -33,5 +33,6 @@ mod serve;
 mod site;
 mod spools;
 mod turns;
+mod verify;
 mod ways;
 mod words;

@@ -212,7 +212,7 @@ impl Site {
             format!("restrict,command=\"{guard} {} {rest}\" {}\n", at(vm).display(), public.trim_end())
         };
         let pve = Sshd::start(&at("pve"), &(line("power-key", "vm", "") + &line("git-key", "gitvm", "")));
-        let inside = format!("{}{}", line("repair-key", "vm", "inside"), line("diag-key", "vm", "inside"));
+        let inside = format!("{}{}", line("repair-key", "vm", "inside"), line("diag-key", "vm", "looks"));
         let devvm = Sshd::start(&at("devvm"), &inside);
         let web = free_port();
         let text = format!(

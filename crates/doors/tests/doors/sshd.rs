@@ -187,6 +187,7 @@ pub(crate) fn empty_fleet(state: &Path) -> Fleet {
         scenarios: Vec::new(),
         web: Web::default(),
         watch: Watch::default(),
+        verify: breakglass_fleet::Verify::default(),
         agent: breakglass_fleet::AgentSection::default(),
         state: state.to_owned(),
         notify: breakglass_fleet::Notify::default(),

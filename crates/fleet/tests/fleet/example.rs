@@ -1,7 +1,7 @@
 //! The file that `breakglass init` writes.
 
 use super::good;
-use breakglass_fleet::{AgentSection, Door, Fleet, Notify, Watch, Web, check, example};
+use breakglass_fleet::{AgentSection, Door, Fleet, Notify, Verify, Watch, Web, check, example};
 
 /// The example without the keys whose values are defaults: what is left must mean the same.
 #[test]
@@ -25,6 +25,7 @@ fn every_default_in_code_is_written_out() {
     let fleet = good(&example());
     assert_eq!(fleet.web, Web::default());
     assert_eq!(fleet.watch, Watch::default());
+    assert_eq!(fleet.verify, Verify::default());
     assert_eq!(fleet.agent, AgentSection::default());
     assert_eq!(fleet.notify, Notify::default());
     assert!(
@@ -52,6 +53,7 @@ fn every_default_in_code_is_written_out() {
         "confirm",
         "learn",
         "sync_probe",
+        "every",
         "kinds",
         "repair",
         "power",

@@ -1,6 +1,6 @@
 //! What a good file becomes.
 
-use super::{GOOD, good};
+use super::{GOOD, good, parse};
 use breakglass_fleet::{Backend, DoorKind, Fleet, HostKeyPolicy, LoadError, Weekday};
 use std::time::Duration;
 
@@ -36,11 +36,27 @@ fn a_hypervisor_is_found_without_a_power_door() {
 
 #[test]
 fn unused_sections_are_named_and_may_hold_anything() {
-    let text = format!(
-        "{GOOD}[verify]\nanything = [1, 2]\n[kit]\n[[scenario]]\nname = \"all of it\"\ndown = [\"pve\"]\n"
-    );
-    assert_eq!(good(&text).unused_sections, ["kit", "scenario", "verify"]);
+    let text =
+        format!("{GOOD}[kit]\nanything = [1, 2]\n[[scenario]]\nname = \"all of it\"\ndown = [\"pve\"]\n");
+    assert_eq!(good(&text).unused_sections, ["kit", "scenario"]);
     assert!(good(GOOD).unused_sections.is_empty());
+}
+
+#[test]
+fn the_canary_has_a_period_or_is_off_and_nothing_else() {
+    let every = |text: &str| good(&format!("{GOOD}[verify]\nevery = {text}\n")).verify.every;
+    assert_eq!(good(GOOD).verify.every, Some(Duration::from_secs(6 * 3600)));
+    assert_eq!(every("\"30 min\""), Some(Duration::from_secs(1800)));
+    assert_eq!(every("\"off\""), None);
+    for (text, wanted) in [
+        ("every = \"1 s\"", "out of range"),
+        ("every = \"never\"", "no duration"),
+        ("every = 6", "needs its unit"),
+        ("often = \"6 h\"", "often"),
+    ] {
+        let error = parse(&format!("{GOOD}[verify]\n{text}\n")).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]

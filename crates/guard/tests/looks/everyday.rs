@@ -158,3 +158,15 @@ fn a_refusal_without_policy_says_so() {
     door.configure("[diagg]\n");
     assert_eq!(door.ask("uptime").code, 78);
 }
+
+/// What `breakglass verify` sends: the look is answered, and the guard says itself that it refuses the others.
+#[test]
+fn what_a_canary_asks_is_answered_and_refused_as_it_expects() {
+    let Some(door) = Door::new() else { return };
+    let look = door.ask("uptime");
+    assert!(look.code == 0 && !look.stdout.is_empty(), "{}", look.stderr);
+    for request in ["/bin/echo breakglass-canary", "uptime >/dev/null"] {
+        let answer = door.ask(request);
+        assert_eq!((answer.code, answer.stdout.as_str()), (77, ""), "{request}: {}", answer.stderr);
+    }
+}

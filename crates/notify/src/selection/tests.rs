@@ -98,6 +98,23 @@ impl Story {
         self.event(second, Some(1), Actor::Server, body);
     }
 
+    fn verified(&mut self, second: i64, target: &str, proven: bool) {
+        let trial = breakglass_incident::Trial {
+            what: "a write is refused".into(),
+            held: proven,
+            seen: "it ran".into(),
+        };
+        let door = breakglass_incident::Proof {
+            door: format!("{target}-diag"),
+            kind: "diag".to_owned(),
+            proven,
+            trials: vec![trial],
+            next: "Mend it".to_owned(),
+        };
+        let body = EventBody::Verified { target: target.to_owned(), doors: vec![door], millis: 3 };
+        self.event(second, None, Actor::Server, body);
+    }
+
     /// Looks every second until then.
     fn until(&mut self, from: i64, to: i64) {
         for second in from..=to {
@@ -239,4 +256,70 @@ fn a_question_of_an_agent_is_told_without_its_words() {
     assert_eq!(letter.title, "An agent asks for a decision in incident 7");
     assert!(letter.link.ends_with("/incidents/7#ask"), "{}", letter.link);
     assert!(!serde_json::to_string(&letter).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn a_failed_canary_is_told_once_and_its_recovery_once() {
+    let mut story = Story::at(NOON);
+    story.verified(0, "alone", true);
+    story.verified(1, "alone", false);
+    story.until(1, 900);
+    story.verified(900, "alone", false);
+    story.until(901, 1800);
+    story.verified(1800, "alone", true);
+    story.verified(3600, "alone", true);
+    story.until(1801, 1900);
+    let titles = [(6, "A way into alone does not hold"), (1800, "All ways into alone are proven again")];
+    assert_eq!(story.told(), told(&titles));
+}
+
+#[test]
+fn canaries_that_fail_together_are_one_notice_and_a_window_holds_them_back() {
+    let mut story = Story::at(NOON);
+    story.verified(0, "a", false);
+    story.verified(3, "b", false);
+    story.until(3, 60);
+    assert_eq!(story.told(), told(&[(5, "Ways into 2 targets do not hold")]));
+    let mut story = Story::at(NIGHT);
+    story.verified(0, "alone", false);
+    story.until(1, 1790);
+    story.until(1791, 1900);
+    assert_eq!(story.told(), told(&[(1800, "A way into alone does not hold")]));
+}
+
+#[test]
+fn doors_that_fail_say_nothing_of_their_target_and_the_other_way_round() {
+    let mut story = Story::at(NOON);
+    story.verified(0, "alone", false);
+    story.until(1, 10);
+    story.observed(20, None, "alone", Health::Good);
+    story.until(20, 30);
+    story.opened(30, 1, "alone");
+    story.until(30, 40);
+    story.verified(50, "alone", true);
+    story.until(50, 60);
+    let titles = [
+        (5, "A way into alone does not hold"),
+        (35, "alone stopped answering"),
+        (50, "All ways into alone are proven again"),
+    ];
+    assert_eq!(story.told(), told(&titles));
+}
+
+#[test]
+fn what_a_command_line_proved_without_the_server_is_no_news() {
+    let mut story = Story::at(NOON);
+    let (by, taken_in) = (Box::new(Actor::Cli("root@here".to_owned())), story.time(9));
+    let actor = Actor::Spool(SpoolActor { by, line: "1:x".to_owned(), taken_in });
+    let door = breakglass_incident::Proof {
+        door: "d".to_owned(),
+        kind: "diag".to_owned(),
+        proven: false,
+        trials: Vec::new(),
+        next: String::new(),
+    };
+    let body = EventBody::Verified { target: "alone".to_owned(), doors: vec![door], millis: 1 };
+    story.event(9, None, actor, body);
+    story.until(10, 60);
+    assert_eq!(story.told(), []);
 }

@@ -3,7 +3,7 @@
 use crate::hook::{Does, Hook};
 use crate::office::{Place, hook, pace, run, run_on};
 use breakglass_incident::Delivery::{GivenUp, Sent};
-use breakglass_incident::{Actor, EventBody};
+use breakglass_incident::{Actor, EventBody, Proof, Trial};
 use breakglass_journal::{Journal, Limits};
 use breakglass_notify::Pace;
 use breakglass_triage::Health;
@@ -168,5 +168,49 @@ async fn a_journal_that_keeps_nothing_is_told_and_holds_nothing_up_and_so_is_tha
     assert_eq!(running.told("oncall").await.len(), 3);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(receiver.got().len(), 3);
+    running.end().await;
+}
+
+fn verified(proven: bool) -> EventBody {
+    let seen = if proven { "" } else { "a shell answered: it was run" };
+    let trial =
+        Trial { what: "a plain shell command is refused".to_owned(), held: proven, seen: seen.to_owned() };
+    let next = if proven { "" } else { "Put the forced command back" }.to_owned();
+    let door =
+        Proof { door: "devvm-power".to_owned(), kind: "power".to_owned(), proven, trials: vec![trial], next };
+    EventBody::Verified { target: "devvm".to_owned(), doors: vec![door], millis: 80 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_canary_goes_out_once_over_a_restart_and_so_does_its_recovery() {
+    let (there, other) = (Hook::start(&[Does::Says(200)]), Hook::start(&[Does::Says(200)]));
+    let only_down = hook("other", &other.url()) + "about = [\"target-down\"]\n";
+    let place = Place::new(&(hook("there", &there.url()) + &only_down));
+    let running = run(&place);
+    running.desk.journal.append(None, Actor::Server, verified(false)).await;
+    running.wait_told("there", 1).await;
+    running.desk.journal.append(None, Actor::Server, verified(false)).await;
+    running.end().await;
+
+    let running = run(&place);
+    running.desk.journal.append(None, Actor::Server, verified(false)).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let failed = there.got();
+    assert_eq!(failed.len(), 1);
+    for wanted in [
+        "\"canary-failed\"",
+        "A way into devvm does not hold",
+        "a shell answered",
+        "Put the forced command back",
+        "/targets/devvm",
+    ] {
+        assert!(failed[0].body.contains(wanted), "{wanted}: {}", failed[0].body);
+    }
+    running.desk.journal.append(None, Actor::Server, verified(true)).await;
+    running.desk.journal.append(None, Actor::Server, verified(true)).await;
+    let got = there.wait(2);
+    assert!(got[1].body.contains("\"canary-proven\""), "{}", got[1].body);
+    running.wait_told("there", 2).await;
+    assert!(other.got().is_empty(), "it asked for something else");
     running.end().await;
 }

@@ -31,5 +31,6 @@ pub use preset::Preset;
 pub use registry::{Asked, Turns};
 pub use start::{NotRunning, StartError, StartTurn, start_turn, stop_turn};
 
+pub(crate) use answer::redacted;
 pub(crate) use registry::Halt;
 pub(crate) use restart::LeftTurns;

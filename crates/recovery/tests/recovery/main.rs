@@ -14,4 +14,5 @@ mod run;
 mod scripted;
 mod site;
 mod turns;
+mod verify;
 mod watch;

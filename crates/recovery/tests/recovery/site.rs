@@ -84,6 +84,18 @@ impl Sshd {
         self.wait();
     }
 
+    /// Whoever has a key gets its account's shell, as after somebody tidied up.
+    pub(crate) fn without_forced_commands(&self) {
+        let keys = std::fs::read_to_string(self.dir.join("authorized_keys")).unwrap();
+        let bare: String = keys
+            .lines()
+            .filter_map(|line| line.split_once("\" "))
+            .map(|(_, key)| format!("{key}\n"))
+            .collect();
+        assert!(bare.starts_with("ssh-ed25519"), "{bare}");
+        std::fs::write(self.dir.join("authorized_keys"), bare).unwrap();
+    }
+
     /// As after a rebuild of the host.
     pub(crate) fn with_another_host_key(&mut self) {
         self.stop();
@@ -113,7 +125,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn start(dir: &Path, key: &Path) -> Self {
+    fn start(dir: &Path, keys: &[PathBuf]) -> Self {
         let socket = dir.join("agent");
         let mut agent = Command::new("ssh-agent");
         let child = agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
@@ -122,7 +134,7 @@ impl Agent {
         loop {
             let mut add = Command::new("ssh-add");
             let added =
-                add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &agent.socket).stderr(Stdio::null()).status();
+                add.arg("-q").args(keys).env("SSH_AUTH_SOCK", &agent.socket).stderr(Stdio::null()).status();
             if added.unwrap().success() {
                 return agent;
             }
@@ -164,14 +176,18 @@ impl Site {
         std::fs::create_dir_all("/run/sshd").unwrap();
         let dir = TempDir::new().unwrap();
         std::fs::create_dir(dir.path().join("vm")).unwrap();
-        make_key(&dir.path().join("key"), "key");
-        let public = std::fs::read_to_string(dir.path().join("key.pub")).unwrap();
+        let keys = ["key", "diag-key"].map(|name| dir.path().join(name));
+        keys.iter().for_each(|key| make_key(key, "key"));
+        let public = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
         let guard = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in_guard");
         let vm = dir.path().join("vm");
-        let line = |rest: &str| format!("restrict,command=\"{guard} {} {rest}\" {public}", vm.display());
-        let hypervisor = Sshd::start(dir.path(), "pve", &line(""));
-        let target = Sshd::start(dir.path(), "devvm", &line("inside"));
-        let agent = Agent::start(dir.path(), &dir.path().join("key"));
+        let line = |key: &str, rest: &str| {
+            format!("restrict,command=\"{guard} {} {rest}\" {}", vm.display(), public(key))
+        };
+        let hypervisor = Sshd::start(dir.path(), "pve", &line("key.pub", ""));
+        let inside = line("key.pub", "inside") + &line("diag-key.pub", "looks");
+        let target = Sshd::start(dir.path(), "devvm", &inside);
+        let agent = Agent::start(dir.path(), &keys);
         Self { hypervisor, target, agent, dir, watch, harness: false }
     }
 
@@ -246,10 +262,11 @@ key = "key3"
 
     pub(crate) fn desk_with(&self, journal: Journal) -> Desk {
         let fleet = Arc::new(self.fleet());
-        let public = std::fs::read_to_string(self.dir.path().join("key.pub")).unwrap();
         let keyholder = Keyholder::from_socket(&self.agent.socket);
-        let keyholder = ["key", "key2", "key3"].into_iter().fold(keyholder, |keyholder, name| {
-            // One key under three names: the stand-in behind it takes whatever it is asked.
+        let keys = [("key", "key.pub"), ("key2", "key.pub"), ("key3", "diag-key.pub")];
+        let keyholder = keys.into_iter().fold(keyholder, |keyholder, (name, file)| {
+            // One key under two names: the stand-in behind it takes whatever it is asked.
+            let public = std::fs::read_to_string(self.dir.path().join(file)).unwrap();
             keyholder.with_public_key(name, &public).unwrap()
         });
         let host_keys = HostKeys::open(&self.state().join("host-keys")).unwrap();

@@ -40,6 +40,7 @@ pub(super) fn families(app: &App) -> Vec<Family> {
     all.extend(about_targets(&targets));
     all.extend(about_incidents(app, &targets));
     all.extend(about_doors(app, &targets));
+    all.extend(about_proofs(app));
     all.extend(about_the_journal(app));
     all.extend(about_visitors(app));
     all.extend(about_dependencies(app));
@@ -183,6 +184,31 @@ fn about_doors(app: &App, targets: &[TargetView]) -> Vec<Family> {
             "Whether the host behind a door shows another key than the trusted one, which closes the door",
         )
         .with(each(|held| Some(truth(held.key_changed)))),
+    ]
+}
+
+/// Doors that were never tried are in neither family.
+fn about_proofs(app: &App) -> Vec<Family> {
+    let (now, every) = (app.desk.now(), app.desk.fleet.verify.every);
+    let tried: Vec<_> = app
+        .desk
+        .fleet
+        .doors
+        .iter()
+        .filter_map(|door| {
+            let labels = vec![("door", door.name.clone()), ("kind", door.kind.as_str().to_owned())];
+            Some((labels, app.desk.board.proof(&door.name)?))
+        })
+        .collect();
+    let holds = tried.iter().map(|(labels, proof)| (labels.clone(), truth(proof.holds(now, every))));
+    let at = tried.iter().filter_map(|(labels, proof)| Some((labels.clone(), seconds(proof.proven_at?))));
+    vec![
+        Family::gauge(
+            "breakglass_door_proven",
+            "Whether the canary proved a door when it last tried, no longer ago than two periods",
+        )
+        .with(holds),
+        Family::gauge("breakglass_door_proven_timestamp_seconds", "When a door was last proven").with(at),
     ]
 }
 

@@ -2,8 +2,8 @@
 
 use super::foot;
 use super::head::{door, door_word};
+use super::proof::Proofs;
 use super::words::{self, answering, lamp, moment, ticking};
-use breakglass_fleet::Fleet;
 use breakglass_protocol::Timestamp;
 use breakglass_recovery::turn::Asked;
 use breakglass_recovery::{Dependency, TargetView};
@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 
 /// Everything below the bar.
 pub(crate) fn main(
-    fleet: &Fleet,
+    proofs: Proofs<'_>,
     targets: &[TargetView],
     asked: &[Asked],
     dependencies: &[Dependency],
-    now: Timestamp,
 ) -> Markup {
+    let Proofs { fleet, now, .. } = proofs;
     let mut needing: Vec<&TargetView> = targets.iter().filter(|target| needs_somebody(target)).collect();
     needing.sort_by_key(|target| (Reverse(target.health), target.since));
     html! {
@@ -27,7 +27,8 @@ pub(crate) fn main(
             (headline(targets, now))
             (questions(asked, now))
             @for target in needing { (alarm(target, now)) }
-            (table(fleet, targets, now))
+            (proofs.failing())
+            (table(proofs, targets))
         }
         section.stack aria-labelledby="deps" {
             h2 #deps { "What this page depends on right now" }
@@ -128,7 +129,8 @@ fn alarm(target: &TargetView, now: Timestamp) -> Markup {
     }
 }
 
-fn table(fleet: &Fleet, targets: &[TargetView], now: Timestamp) -> Markup {
+fn table(proofs: Proofs<'_>, targets: &[TargetView]) -> Markup {
+    let fleet = proofs.fleet;
     let mut groups: BTreeMap<&str, Vec<&TargetView>> = BTreeMap::new();
     for target in targets {
         let host = fleet.hypervisor_of(&target.name).map_or("", |host| host.name.as_str());
@@ -141,7 +143,7 @@ fn table(fleet: &Fleet, targets: &[TargetView], now: Timestamp) -> Markup {
                 thead { tr { th scope="col" { "Target" } th scope="col" { "Observed state" } th scope="col" { "repair" }
                     th scope="col" { "power" } th scope="col" { "incident" } } }
                 @for (host, group) in groups {
-                    tbody { @for target in group { (line(fleet, target, host, now)) } }
+                    tbody { @for target in group { (line(proofs, target, host)) } }
                 }
             }
             @if targets.is_empty() {
@@ -152,7 +154,8 @@ fn table(fleet: &Fleet, targets: &[TargetView], now: Timestamp) -> Markup {
     }
 }
 
-fn line(fleet: &Fleet, target: &TargetView, host: &str, now: Timestamp) -> Markup {
+fn line(proofs: Proofs<'_>, target: &TargetView, host: &str) -> Markup {
+    let Proofs { fleet, now, .. } = proofs;
     let address = fleet.component(&target.name).and_then(|component| component.addresses.first());
     html! {
         tr {
@@ -174,7 +177,10 @@ fn line(fleet: &Fleet, target: &TargetView, host: &str, now: Timestamp) -> Marku
             @for kind in ["repair", "power"] {
                 td data-as=(kind) {
                     @match door(target, kind) {
-                        Some(door) => span class=(lamp(door.health)) { (door_word(door)) },
+                        Some(door) => {
+                            span class=(lamp(door.health)) { (door_word(door)) }
+                            (proofs.small(&door.name))
+                        }
                         None => span.lamp.none { "none" },
                     }
                 }

@@ -1,6 +1,7 @@
 //! One host through its read-only door: probes that take one tap, a request of one's own, and what was answered.
 
 use super::layout::{csrf, reserved};
+use super::proof::Proofs;
 use super::words::{clean, moment, readable, took};
 use crate::identity::Visitor;
 use breakglass_fleet::{Component, Door, Role};
@@ -27,7 +28,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) visitor: &'a Visitor,
     /// Newest first.
     pub(crate) looks: &'a [Taken],
-    pub(crate) now: Timestamp,
+    pub(crate) proofs: Proofs<'a>,
 }
 
 /// Everything below the bar.
@@ -40,6 +41,7 @@ pub(crate) fn main(shown: &Shown<'_>) -> Markup {
                 p.quiet.small { (shown.host.kind) ", " (shown.host.addresses.join(", ")) br;
                     "through " (shown.door.name) ", as " (shown.door.user) }
             }
+            div.in { (shown.proofs.lines(std::iter::once(shown.door.name.as_str()))) }
         }
         div.two {
             section.panel.act aria-labelledby="probes" {
@@ -63,7 +65,7 @@ pub(crate) fn main(shown: &Shown<'_>) -> Markup {
             section.stack aria-labelledby="answers" {
                 h2 #answers { "Answers" }
                 @if shown.looks.is_empty() { p.quiet { "Nobody has looked lately." } }
-                @for look in shown.looks { (answer(look, shown.now)) }
+                @for look in shown.looks { (answer(look, shown.proofs.now)) }
             }
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod login;
 pub(crate) mod notices;
 pub(crate) mod power;
 pub(crate) mod progress;
+pub(crate) mod proof;
 pub(crate) mod row;
 pub(crate) mod sessions;
 pub(crate) mod stale;

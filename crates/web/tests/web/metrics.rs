@@ -193,3 +193,30 @@ async fn a_metrics_token_opens_nothing_else_and_others_open_them_too() {
     assert_eq!(refused.status, 403);
     assert!(refused.body.contains("opens /metrics and nothing else"), "{}", refused.body);
 }
+
+#[tokio::test]
+async fn a_door_that_is_not_proven_shows_with_when_it_last_was() {
+    let server = Server::start().await;
+    let before = scrape(&server).await;
+    assert!(!before.keys().any(|series| series.starts_with("breakglass_door_proven")), "{before:#?}");
+    let door = |proven: bool| breakglass_incident::Proof {
+        door: "devvm-power".to_owned(),
+        kind: "power".to_owned(),
+        proven,
+        trials: Vec::new(),
+        next: "Look".to_owned(),
+    };
+    let (now, hour) = (crate::support::now(), 3_600_000);
+    let ago = |hours: i64| breakglass_protocol::Timestamp::from_unix_millis(now.unix_millis() - hours * hour);
+    let proven = "breakglass_door_proven{door=\"devvm-power\",kind=\"power\"}";
+    let at = "breakglass_door_proven_timestamp_seconds{door=\"devvm-power\",kind=\"power\"}";
+    server.desk.board.show_proofs(ago(13), &[door(true)]);
+    let old = scrape(&server).await;
+    assert_eq!(old.get(proven), Some(&0.0), "older than two periods of six hours");
+    server.desk.board.show_proofs(ago(2), &[door(true)]);
+    assert_eq!(scrape(&server).await.get(proven), Some(&1.0));
+    server.desk.board.show_proofs(ago(1), &[door(false)]);
+    let failed = scrape(&server).await;
+    assert_eq!(failed.get(proven), Some(&0.0));
+    assert_eq!(failed.get(at), Some(&(ago(2).unix_millis() as f64 / 1000.0)));
+}

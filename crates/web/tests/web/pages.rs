@@ -300,3 +300,36 @@ async fn a_host_is_looked_at_by_one_tap_and_its_answers_stand_on_its_page() {
     assert_eq!(none.status, 404);
     assert!(none.body.contains("breakglass-guard install diag"), "{}", none.body);
 }
+
+#[tokio::test]
+async fn a_way_in_that_is_not_proven_is_red_on_the_board_the_target_and_the_host() {
+    let server = Server::start().await;
+    let mara = server.log_in("mara", "correct horse").await;
+    let quiet = server.get("/", &mara).await.body;
+    assert!(!quiet.contains("not proven"), "{quiet}");
+    let trial = |held: bool| breakglass_incident::Trial {
+        what: "a plain shell command is refused".to_owned(),
+        held,
+        seen: HOSTILE.to_owned(),
+    };
+    let door = |name: &str, kind: &str, proven: bool| breakglass_incident::Proof {
+        door: name.to_owned(),
+        kind: kind.to_owned(),
+        proven,
+        trials: vec![trial(proven)],
+        next: "Put the forced command back".to_owned(),
+    };
+    let found = [door("devvm-power", "power", false), door("devvm-repair", "repair", true)];
+    server.desk.board.show_proofs(crate::support::now(), &found);
+    for path in ["/", "/targets/devvm"] {
+        let page = server.get(path, &mara).await.body;
+        assert_harmless(path, &page);
+        for wanted in ["devvm-power is not proven", "Put the forced command back"] {
+            assert!(page.contains(wanted), "{wanted} on {path}: {page}");
+        }
+    }
+    let board = server.get("/", &mara).await.body;
+    assert!(board.contains("1 way in is not proven") && board.contains("<small>proven "), "{board}");
+    let target = server.get("/targets/devvm", &mara).await.body;
+    assert!(target.contains("devvm-repair was proven"), "{target}");
+}

@@ -115,3 +115,19 @@ fn what_is_over_by_itself_is_taken_out() {
     compact(dir.path(), at(1_000 + 91 * DAY_MILLIS)).unwrap();
     assert_eq!(std::fs::read_to_string(dir.path().join(FILE)).unwrap(), "");
 }
+
+#[tokio::test]
+async fn what_began_in_a_future_that_the_clock_was_set_back_from_ends_with_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let end_all = |now| crate::identity::revoke::end_sessions_of(dir.path(), "ole", at(now)).unwrap();
+    // Ended while the clock was ahead; whoever logs in after it was set back has to begin later than that.
+    end_all(9_000);
+    let ended = Ended::open(dir.path(), at(1_000));
+    let began = ended.floor("ole", at(1_000));
+    assert!(began > at(9_000) && !ended.has("c", "ole", began), "nobody is locked out: {began:?}");
+    end_all(1_100);
+    ended.refresh(at(1_100)).await;
+    assert!(ended.has("c", "ole", began), "it began before, whatever its time says");
+    let again = ended.floor("ole", at(1_200));
+    assert!(!ended.has("d", "ole", again), "and the next log-in counts");
+}
