@@ -97,7 +97,9 @@ pub(crate) const NOTHING: Needs =
     Needs { unix_sockets: false, netlink: false, network: false, privilege: None };
 pub(crate) const SOCKETS: Needs = Needs { unix_sockets: true, ..NOTHING };
 pub(crate) const NETLINK: Needs = Needs { netlink: true, ..NOTHING };
-pub(crate) const NETWORK: Needs = Needs { network: true, netlink: true, unix_sockets: true, ..NOTHING };
+pub(crate) const NETWORK: Needs = Needs { network: true, netlink: true, ..NOTHING };
+/// Names of hosts and accounts may come from a service of the host's own, which listens at a path.
+pub(crate) const NAME_SERVICE: Needs = Needs { unix_sockets: true, ..NETWORK };
 
 /// A stage as it is being parsed.
 pub(crate) struct Draft {
