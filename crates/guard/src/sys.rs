@@ -228,6 +228,19 @@ pub(crate) fn seccomp_enter(filter: &[libc::sock_filter]) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Any system call, for attacks on our own walls, in builds with debug assertions only.
+///
+/// # Errors
+/// What the kernel says.
+#[cfg(debug_assertions)]
+pub(crate) fn attack_call(number: libc::c_long, with: [usize; 4]) -> io::Result<()> {
+    let [a, b, c, d] = with;
+    // SAFETY: whoever calls hands over numbers or the addresses of strings that live throughout the call; none of the calls
+    // that the tests make writes to this process' memory.
+    let result = unsafe { libc::syscall(number, a, b, c, d, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Takes the place of glibc's translation of its own messages, which the guard never wants: with it would come character
 /// sets, locales and the loading of libraries, a quarter of a megabyte that nothing here calls (ADR-0014).
 #[cfg(target_feature = "crt-static")]
