@@ -225,6 +225,16 @@ fn next_token(text: &'static str) -> Option<(&'static str, &'static str)> {
     if text.is_empty() { None } else { Some(text.split_once(' ').unwrap_or((text, ""))) }
 }
 
+/// The word of a blank-separated list that is this one. Byte by byte: every request asks all tables for its command.
+pub(crate) fn word_of(list: &'static str, word: &str) -> Option<&'static str> {
+    let mut at = 0;
+    list.as_bytes().split(|byte| *byte == b' ').find_map(|it| {
+        let begin = at;
+        at += it.len() + 1;
+        if it == word.as_bytes() { list.get(begin..begin + it.len()) } else { None }
+    })
+}
+
 /// The lines of a text that say something.
 pub(crate) fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
