@@ -11,15 +11,16 @@ pub struct Web {
     pub listen: Vec<SocketAddr>,
     /// Where and how the server speaks TLS itself, if it does.
     pub tls: Option<Tls>,
-    /// Users and password hashes.
+    /// `name:hash` lines; without it nobody can log in with a password.
     pub password_file: Option<PathBuf>,
-    /// Names and hashes of bearer tokens.
+    /// `name:sha256` lines; without it no bearer token is accepted.
     pub token_file: Option<PathBuf>,
     /// A header that names the user, believed only from these proxies.
     pub trusted_header: Option<TrustedHeader>,
     /// How long a log-in lasts, in hours.
     pub session_hours: u32,
-    /// Whether cookies are sent over TLS only. Off is for a page that is opened by address without TLS.
+    /// Whether cookies are sent over TLS only; over TLS of our own they always are. Off is for a page that is opened by address
+    /// without TLS. Browsers count `127.0.0.1` and `localhost` as safe either way.
     pub secure_cookies: bool,
     /// Who may do what.
     pub roles: Roles,

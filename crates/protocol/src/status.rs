@@ -70,6 +70,10 @@ pub struct BlockSample {
     pub disks: Vec<BlockCounters>,
     /// Processor time that the QEMU process has used since it started, in milliseconds, user and system.
     pub cpu_millis: u64,
+    /// Time for which its busiest thread could have run and the host had no processor for it, in milliseconds since that
+    /// thread started. 0 where the host does not count it, and from a guard that does not ask.
+    #[serde(default)]
+    pub wait_millis: u64,
 }
 
 /// A lock that the hypervisor holds on the VM's configuration.

@@ -166,7 +166,7 @@ mod tests {
             written_bytes: 0,
             failed: 0,
         };
-        BlockSample { at: Timestamp::from_unix_millis(at), disks: vec![disk], cpu_millis: 10 }
+        BlockSample { at: Timestamp::from_unix_millis(at), disks: vec![disk], cpu_millis: 10, wait_millis: 0 }
     }
 
     fn status(state: RunState, writes: u64) -> Box<Status> {

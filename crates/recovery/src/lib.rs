@@ -50,4 +50,4 @@ pub use resume::{Resumed, catch_up, recall, resume};
 pub use run::{CommandEnd, Run, RunError, run, run_into, run_to_end};
 pub use times::Times;
 pub use watch::watch;
-pub use words::{WordsError, close, note, open_incident};
+pub use words::{WordsError, close, knows, note, open_incident};

@@ -6,7 +6,7 @@
 use crate::operation::Capture;
 use crate::power::{Heard, ask};
 use crate::record::keep;
-use crate::{Desk, Press, Pressed, host_key};
+use crate::{Desk, Press, Pressed, host_key, words};
 use breakglass_fleet::Door;
 use breakglass_incident::{Actor, EventBody, IncidentId};
 use breakglass_protocol::{Line, Outcome, Refusal, Status, Verb};
@@ -21,7 +21,11 @@ struct Seen {
 }
 
 pub(crate) async fn look(desk: &Desk, who: Actor, press: Press, door: &Door) -> Pressed {
-    let incident = press.incident.or_else(|| desk.board.target(&press.target)?.incident);
+    let named = match press.incident {
+        Some(named) if words::knows(desk, named).await => Some(named),
+        _ => None,
+    };
+    let incident = named.or_else(|| desk.board.target(&press.target)?.incident);
     let mut hearing = ask(desk, door, press.verb, door.deadline);
     let mut capture = Capture::default();
     let seen = loop {

@@ -4,7 +4,7 @@
 use crate::harness::{self, Said};
 use crate::record::keep;
 use crate::turn::Halt;
-use crate::{Desk, host_key};
+use crate::{Desk, host_key, words};
 use breakglass_doors::{Ask, Chunk, End};
 use breakglass_fleet::{Door, DoorKind};
 use breakglass_incident::{Actor, ArtifactRef, CallId, CommandId, EventBody, IncidentId};
@@ -56,8 +56,14 @@ pub enum RunError {
         /// The host.
         host: String,
     },
+    /// It was to belong to an incident that there is not, and would have been written where nobody looks.
+    #[error("there is no incident {incident}: nothing was sent")]
+    NoIncident {
+        /// The number that was given.
+        incident: IncidentId,
+    },
     /// There is nothing to run.
-    #[error("the command is empty, or longer than {limit} bytes: nothing was sent")]
+    #[error("the command is empty, longer than {limit} bytes, or has a NUL in it: nothing was sent")]
     Command {
         /// The limit in bytes.
         limit: usize,
@@ -196,6 +202,11 @@ fn repair_door(desk: &Desk, run: &Run) -> Result<Door, RunError> {
 async fn start(desk: &Desk, who: Actor, run: Run, door: Door) -> Result<Running, RunError> {
     if run.command.trim().is_empty() || run.command.len() > LONGEST_COMMAND || run.command.contains('\0') {
         return Err(RunError::Command { limit: LONGEST_COMMAND });
+    }
+    if let Some(incident) = run.incident
+        && !words::knows(desk, incident).await
+    {
+        return Err(RunError::NoIncident { incident });
     }
     let incident = run.incident.or_else(|| desk.board.target(&run.target)?.incident);
     let body = EventBody::CommandStarted {

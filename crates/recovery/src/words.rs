@@ -6,6 +6,7 @@
 use crate::Desk;
 use crate::record::keep;
 use breakglass_incident::{Actor, CommandId, EventBody, IncidentId, Seq};
+use breakglass_journal::Wanted;
 
 /// A note is for words; a file belongs elsewhere.
 const LONGEST_NOTE: usize = 16 << 10;
@@ -78,6 +79,15 @@ pub async fn close(desk: &Desk, who: Actor, incident: IncidentId, reason: &str) 
         return Err(WordsError::NotOpen { incident });
     };
     Ok(tell_closed(desk, who, &view.name, incident, reason.to_owned(), None).await)
+}
+
+/// Whether there is such an incident. An open one stands on the board, which needs no disk; others are in the journal.
+pub async fn knows(desk: &Desk, incident: IncidentId) -> bool {
+    if desk.board.targets().iter().any(|view| view.incident == Some(incident)) {
+        return true;
+    }
+    let first = Wanted { incident: Some(incident), after: Seq(0), limit: 1 };
+    !desk.journal.replay_frames(first).await.is_empty()
 }
 
 /// The incident that something about this target belongs to: the one that is named and open, the target's open one, or

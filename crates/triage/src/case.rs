@@ -50,6 +50,20 @@ pub(crate) struct Flow {
     pub(crate) writes: u64,
     /// Use of one host processor by the QEMU process, in percent.
     pub(crate) cpu_percent: f64,
+    /// The same of the time in which the host had a processor for it: a guest that wants all of one is told from an idle
+    /// one on a crowded host too.
+    pub(crate) wanted_percent: f64,
+}
+
+impl Flow {
+    /// How much of a processor was used, for a reader; and of what the host gave, where that was clearly less than one.
+    pub(crate) fn processor(&self) -> String {
+        let used = format!("{:.0} % of a processor", self.cpu_percent);
+        if self.wanted_percent < self.cpu_percent + 10.0 {
+            return used;
+        }
+        format!("{used}, {:.0} % of what the crowded host gave it", self.wanted_percent)
+    }
 }
 
 /// The evidence, with what follows from it.
@@ -141,10 +155,13 @@ impl<'a> Case<'a> {
         // Fewer writes than before means that the process is another one, and the difference nothing.
         let writes = written(last).checked_sub(written(first))?;
         let cpu = last.cpu_millis.checked_sub(first.cpu_millis)?;
+        // Another thread may have become the busiest in between: then nothing is known of how long it waited.
+        let waited = last.wait_millis.checked_sub(first.wait_millis).filter(|waited| *waited < millis);
         (millis >= SHORTEST_FLOW_MILLIS && first.disks.len() == last.disks.len()).then(|| Flow {
             millis,
             writes,
             cpu_percent: crate::text::percent(cpu, millis),
+            wanted_percent: crate::text::percent(cpu, millis - waited.unwrap_or(0)),
         })
     }
 

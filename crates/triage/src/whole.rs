@@ -93,7 +93,7 @@ fn silent(case: &Case<'_>) -> Verdict {
 
 /// It runs, and nothing tells a dead server from a dead network or a dead kernel.
 fn does_not_answer(case: &Case<'_>, ssh: &str) -> Verdict {
-    let spins = case.flow().is_some_and(|flow| flow.cpu_percent >= 75.0);
+    let spins = case.flow().is_some_and(|flow| flow.wanted_percent >= 75.0);
     let why = match (case.kernel_answers(), spins) {
         (None, _) => {
             "no port where nothing listens is known, so a dead server, network and kernel look the same"

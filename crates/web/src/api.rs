@@ -20,7 +20,7 @@ use axum::{Extension, Json};
 use breakglass_incident::{CommandId, IncidentId, Seq, View, WaitingCall};
 use breakglass_journal::{Keeping, Wanted};
 use breakglass_protocol::Verb;
-use breakglass_recovery::{Press, Pressed, Run};
+use breakglass_recovery::{Press, Pressed, Run, RunError};
 use bytes::{BufMut, BytesMut};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -132,7 +132,7 @@ fn told(pressed: Pressed) -> Response {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommandBody {
     /// The command line; at most 32 KiB.
-    #[schemars(length(min = 1, max = 32768), regex(pattern = r"^[^\u0000]*\S[^\u0000]*$"))]
+    #[schemars(length(min = 1, max = 32768), regex(pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"))]
     command: String,
     /// After how long it is ended; between a second and an hour.
     #[serde(default, deserialize_with = "whole")]
@@ -168,9 +168,9 @@ pub(crate) async fn command(
     let target = app.target(&name)?.name;
     let deadline = said.deadline_seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, 3600)));
     let run = Run { target, command: said.command, incident: said.incident.map(IncidentId), deadline };
-    let refused = |error: breakglass_recovery::RunError| {
+    let refused = |error: RunError| {
         let status = match error {
-            breakglass_recovery::RunError::NoDoor { .. } => StatusCode::NOT_FOUND,
+            RunError::NoDoor { .. } | RunError::NoIncident { .. } => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         };
         Problem::new(status, format!("{error}."), "The power door works without the repair door.")
@@ -408,7 +408,7 @@ pub(crate) async fn hosts(State(app): State<App>) -> Response {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LookBody {
     /// What to ask the host's guard; at most 32 KiB.
-    #[schemars(length(min = 1, max = 32768), regex(pattern = r"^[^\u0000]*\S[^\u0000]*$"))]
+    #[schemars(length(min = 1, max = 32768), regex(pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"))]
     request: String,
     /// The incident that it belongs to.
     #[serde(default, deserialize_with = "whole")]

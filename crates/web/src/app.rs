@@ -6,8 +6,8 @@ use crate::pages::layout::{ExtraLink, Frame, Place};
 use crate::problem::Problem;
 use crate::tls::Certificate;
 use crate::ways::Ways;
-use breakglass_incident::{Event, IncidentId, Seq};
-use breakglass_journal::{Keeping, Wanted};
+use breakglass_incident::{Event, IncidentId};
+use breakglass_journal::Keeping;
 use breakglass_protocol::Timestamp;
 use breakglass_recovery::{Dependency, Desk, TargetView};
 use breakglass_triage::Health;
@@ -100,10 +100,9 @@ impl Shared {
         self.desk.board.target(name).ok_or_else(|| Problem::no_target(name))
     }
 
-    /// Whether there is such an incident: one event is enough to know.
+    /// A problem where there is no such incident.
     pub(crate) async fn known(&self, incident: IncidentId) -> Result<(), Problem> {
-        let first = Wanted { incident: Some(incident), after: Seq(0), limit: 1 };
-        if self.desk.journal.replay_frames(first).await.is_empty() {
+        if !breakglass_recovery::knows(&self.desk, incident).await {
             return Err(Problem::no_incident(incident));
         }
         Ok(())

@@ -69,12 +69,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaySay<T>
     }
 }
 
+/// The first number that is too large, 2^64; `u64::MAX` itself is no `f64`.
+const BEYOND: f64 = 18_446_744_073_709_551_616.0;
+
 /// A whole number as JSON means it: `5.0` is one too, and some programs write it so.
 pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
     match (number.as_u64(), number.as_f64()) {
         (Some(number), _) => Ok(Some(number)),
-        (None, Some(float)) if float >= 0.0 && float.fract() == 0.0 && float <= u64::MAX as f64 => {
+        (None, Some(float)) if float >= 0.0 && float.fract() == 0.0 && float < BEYOND => {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,

@@ -53,7 +53,7 @@ impl Problem {
     /// A look that was not sent.
     pub(crate) fn not_looked(error: &RunError) -> Self {
         let status = match error {
-            RunError::NoDiagDoor { .. } => StatusCode::NOT_FOUND,
+            RunError::NoDiagDoor { .. } | RunError::NoIncident { .. } => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(

@@ -98,8 +98,8 @@ impl Listening {
     /// # Errors
     /// [`ServeError`].
     pub async fn open(config: &WebConfig, now: Timestamp) -> Result<Self, ServeError> {
-        let Some(tls) = &config.tls else { return Self::bind(&config.listen).await };
-        let (sockets, addresses) = bound(&config.listen).await?;
+        let Some(tls) = &config.page.tls else { return Self::bind(&config.page.listen).await };
+        let (sockets, addresses) = bound(&config.page.listen).await?;
         let (secure, secure_addresses) = bound(&tls.listen).await?;
         let certificate = Some(Certificate::open(tls, &config.state_dir, now).await?);
         Ok(Self { sockets, addresses, secure, secure_addresses, certificate })

@@ -276,12 +276,12 @@ async fn build(folder: &Path, port: u16) -> Result<Built> {
     let hash = password_hash(PERSON.1)?;
     std::fs::write(&passwords, format!("{}:{hash}\nvera:{hash}\n", PERSON.0))?;
     let mut config = WebConfig::from_fleet(&desk.fleet);
-    config.listen = vec![([127, 0, 0, 1], port).into()];
-    config.password_file = Some(passwords);
+    config.page.listen = vec![([127, 0, 0, 1], port).into()];
+    config.page.password_file = Some(passwords);
     config.state_dir = folder.to_owned();
-    config.secure_cookies = false;
-    config.roles.people.push(("vera".to_owned(), Role::View));
-    let listening = Listening::bind(&config.listen).await?;
+    config.page.secure_cookies = false;
+    config.page.roles.people.push(("vera".to_owned(), Role::View));
+    let listening = Listening::bind(&config.page.listen).await?;
     let stalled = scenes::stalled(&desk).await?;
     let working = scenes::working(&desk).await?;
     let recovered = scenes::recovered(&desk).await?;

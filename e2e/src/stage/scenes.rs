@@ -50,6 +50,7 @@ fn status(name: &str) -> Status {
             failed: 0,
         }],
         cpu_millis,
+        wait_millis: 0,
     };
     Status {
         vm: VmName::new(name).unwrap_or_else(|_| unreachable!("the names above are VM names")),

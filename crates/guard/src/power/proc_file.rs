@@ -35,6 +35,19 @@ pub(crate) fn stat(pid: u32) -> Option<Stat> {
     parse(&String::from_utf8_lossy(line.get(..length)?))
 }
 
+/// How long the thread that has run most, a guest's processor as a rule, could have run and waited for a processor of the
+/// host, in milliseconds. Linux counts it in `schedstat` (Documentation/scheduler/sched-stats.rst): nanoseconds of running,
+/// of waiting, and slices. 0 where it does not.
+pub(crate) fn busiest_waited_millis(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().take(512);
+    let counted = tasks.filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let mut fields = text.split_ascii_whitespace().map(str::parse::<u64>);
+        Some((fields.next()?.ok()?, fields.next()?.ok()?))
+    });
+    counted.max().map_or(0, |(_ran, waited)| waited / 1_000_000)
+}
+
 /// The command's name stands in parentheses and may hold any byte, so everything is counted from the last one.
 fn parse(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
@@ -141,6 +154,28 @@ pub(crate) fn age_seconds(start_ticks: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_who_share_a_processor_wait_for_each_other() {
+        struct Busy(std::process::Child);
+        impl Drop for Busy {
+            fn drop(&mut self) {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+            }
+        }
+        let busy = || {
+            let mut command = std::process::Command::new("/usr/bin/taskset");
+            Busy(command.args(["-c", "0", "/bin/sh", "-c", "while :; do :; done"]).spawn().unwrap())
+        };
+        let (one, _other) = (busy(), busy());
+        let began = std::time::Instant::now();
+        while busiest_waited_millis(one.0.id()) < 100 {
+            assert!(began.elapsed().as_secs() < 30, "it is told to have waited for nothing");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(busiest_waited_millis(u32::MAX), 0);
+    }
 
     #[test]
     fn a_name_cannot_shift_the_fields() {

@@ -157,7 +157,8 @@ fn sample(disks: Vec<BlockStats>, process: Option<&Process>) -> BlockSample {
     let ticks =
         process.and_then(|process| proc_file::stat(process.identity.pid)).map_or(0, |stat| stat.cpu_ticks);
     let cpu_millis = ticks.saturating_mul(1000) / crate::sys::clock_ticks_per_second();
-    BlockSample { at: now(), disks: disks.into_iter().map(counters).collect(), cpu_millis }
+    let wait_millis = process.map_or(0, |process| proc_file::busiest_waited_millis(process.identity.pid));
+    BlockSample { at: now(), disks: disks.into_iter().map(counters).collect(), cpu_millis, wait_millis }
 }
 
 fn counters(disk: BlockStats) -> BlockCounters {

@@ -1,7 +1,7 @@
 //! Commands through the repair door.
 
 use crate::site::{Site, alice, all, wait_for};
-use breakglass_incident::EventBody;
+use breakglass_incident::{EventBody, IncidentId};
 use breakglass_recovery::{Run, RunError, run, run_to_end};
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,12 @@ async fn nothing_is_sent_where_there_is_no_door_or_no_command() {
     let desk = site.desk();
     let elsewhere = Run { target: "pve".into(), ..command("true") };
     assert!(matches!(run(&desk, alice(), elsewhere).await, Err(RunError::NoDoor { .. })));
-    assert!(matches!(run(&desk, alice(), command("  ")).await, Err(RunError::Command { .. })));
+    for empty in ["  ", "true\0"] {
+        assert!(matches!(run(&desk, alice(), command(empty)).await, Err(RunError::Command { .. })));
+    }
+    // It would be written into an incident that is yet to come.
+    let nowhere = Run { incident: Some(IncidentId(7)), ..command("true") };
+    assert!(matches!(run(&desk, alice(), nowhere).await, Err(RunError::NoIncident { .. })));
     assert_eq!(all(&desk).await.len(), 0);
 }
 

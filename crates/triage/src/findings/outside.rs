@@ -75,7 +75,7 @@ fn hypervisor(case: &Case<'_>, status: &Status, findings: &mut Vec<Finding>) {
     if let Some(flow) = case.flow() {
         let usual =
             case.normal.cpu_percent.map_or_else(String::new, |usual| format!(", usually {usual:.0} %"));
-        tell(findings, "QEMU CPU", format!("{:.0} % of a processor{usual}", flow.cpu_percent), Health::Good);
+        tell(findings, "QEMU CPU", format!("{}{usual}", flow.processor()), Health::Good);
     }
     console(case, status, findings);
     in_charge(status, findings);

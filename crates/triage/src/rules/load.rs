@@ -13,8 +13,8 @@ const CROWDED: u32 = 4;
 const CROWD: u32 = 8;
 /// So many for each processor need no second witness.
 const MOB: u32 = 32;
-/// QEMU uses a processor of the host to this share: the guest has none to spare. Less than all of it, since the
-/// host may be busy too.
+/// QEMU uses what it gets of a processor of the host to this share: the guest has none to spare. Less than all of it, since
+/// not every host counts how long it let QEMU wait.
 const SATURATED_PERCENT: f64 = 75.0;
 
 pub(super) fn seen_inside(case: &Case<'_>) -> Option<Verdict> {
@@ -76,7 +76,7 @@ fn is_plain(command: &str) -> bool {
 
 /// The kernel answers, SSH hardly or not, and the guest uses all the processor it gets.
 pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
-    let flow = case.flow().filter(|flow| flow.cpu_percent >= SATURATED_PERCENT)?;
+    let flow = case.flow().filter(|flow| flow.wanted_percent >= SATURATED_PERCENT)?;
     let starved = match case.login {
         Login::Works(_) => false,
         Login::TimedOut => true,
@@ -91,7 +91,7 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
             .into_iter()
             .all(|kind| case.sign(kind).is_none());
     let alive = case.kernel_answers() == Some(true) || (case.kernel_answers() == Some(false) && says_nothing);
-    if !starved || closed || !case.busier_than_usual(flow.cpu_percent) || !alive || !case.running() {
+    if !starved || closed || !case.busier_than_usual(flow.wanted_percent) || !alive || !case.running() {
         return None;
     }
     let ssh =
@@ -101,7 +101,7 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
         case.sign(ConsoleSignKind::Lockup).map_or_else(|| console.to_owned(), |sign| tame(&sign.line));
     let summary = "Runaway load: the guest uses all the processor it gets, and SSH gets no turn.";
     let verdict = Verdict::down(Wedge::RunawayLoad, summary)
-        .seen("QEMU CPU", format!("{:.0} % of a processor", flow.cpu_percent))
+        .seen("QEMU CPU", flow.processor())
         .seen("SSH", ssh)
         .seen_as("Console", lockup, Health::Unknown)
         .advise(

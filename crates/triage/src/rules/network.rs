@@ -12,8 +12,9 @@ const SPINNING_PERCENT: f64 = 75.0;
 
 pub(super) fn dead(case: &Case<'_>) -> Option<Verdict> {
     let flow = case.flow();
-    let spins = flow
-        .is_some_and(|flow| flow.cpu_percent >= SPINNING_PERCENT && case.busier_than_usual(flow.cpu_percent));
+    let spins = flow.is_some_and(|flow| {
+        flow.wanted_percent >= SPINNING_PERCENT && case.busier_than_usual(flow.wanted_percent)
+    });
     let writes = flow.is_some_and(|flow| flow.writes > 0);
     let other_sign = case.sign(ConsoleSignKind::Panic).or_else(|| case.sign(ConsoleSignKind::Lockup));
     let silent = case.no_banner() && case.kernel_answers() == Some(false) && case.running();

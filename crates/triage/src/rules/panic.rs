@@ -30,9 +30,7 @@ pub(super) fn panicked(case: &Case<'_>) -> Option<Verdict> {
     let verdict = if told { verdict.seen("QEMU", "guest-panicked") } else { verdict };
     let verdict = if line.is_empty() { verdict } else { verdict.seen("Console", format!("{line}{age}")) };
     let verdict = match case.flow() {
-        Some(flow) => {
-            verdict.seen_as("QEMU CPU", format!("{:.0} % of a processor", flow.cpu_percent), Health::Unknown)
-        }
+        Some(flow) => verdict.seen_as("QEMU CPU", flow.processor(), Health::Unknown),
         None => verdict,
     };
     let verdict = if told {

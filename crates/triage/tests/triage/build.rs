@@ -26,7 +26,7 @@ pub(crate) fn sample(at: Timestamp, writes: u64, cpu_millis: u64) -> BlockSample
         written_bytes: writes.saturating_mul(4096),
         failed: 0,
     };
-    BlockSample { at, disks: vec![disk], cpu_millis }
+    BlockSample { at, disks: vec![disk], cpu_millis, wait_millis: 0 }
 }
 
 /// A QEMU that has run for an hour, its guest writing and using a tenth of a processor.
@@ -163,6 +163,11 @@ pub(crate) fn flow(status: &mut Status, writes: u64, cpu_percent: u64) {
         sample(seconds_ago(1), 1_000, 360_000),
         sample(now(), 1_000 + writes, 360_000 + cpu_percent * 10),
     ];
+}
+
+/// For how long of the second between the samples the host had no processor for QEMU.
+pub(crate) fn waited(status: &mut Status, millis: u64) {
+    status.samples.last_mut().unwrap().wait_millis = millis;
 }
 
 pub(crate) fn sign(kind: ConsoleSignKind, line: &str, age_seconds: Option<u64>) -> ConsoleSign {

@@ -2,7 +2,7 @@
 
 use crate::build::{
     diagnosed, filesystem, flow, healthy, healthy_unlearnt, learnt, now, panic_sign, probe, seconds_ago,
-    sign, silenced, with_facts, with_status,
+    sign, silenced, waited, with_facts, with_status,
 };
 use breakglass_protocol::{BlockedTask, ConsoleSignKind, Facts, Part, PressureLine, RunState, Verb};
 use breakglass_triage::{Action, Evidence, Health, HypervisorView, Inside, Normal, Reach, Wedge};
@@ -488,6 +488,28 @@ fn runaway_load() -> Vec<Expected> {
             health: Health::Down,
             action: press_reset,
             says: &["99 % of a processor"],
+        },
+        Expected {
+            name: "all that a crowded host gives",
+            evidence: with_status(silenced(healthy(), Reach::NoBanner, Some(Reach::Closed)), |s| {
+                flow(s, 0, 45);
+                waited(s, 530);
+            }),
+            wedge: Wedge::RunawayLoad,
+            health: Health::Down,
+            action: press_reset,
+            says: &["45 % of a processor, 96 % of what the crowded host gave it"],
+        },
+        Expected {
+            name: "a guest with nothing to do on a crowded host",
+            evidence: with_status(silenced(healthy(), Reach::NoBanner, Some(Reach::Closed)), |s| {
+                flow(s, 0, 5);
+                waited(s, 700);
+            }),
+            wedge: Wedge::SshdDead,
+            health: Health::Down,
+            action: press_reset,
+            says: &[],
         },
         Expected {
             name: "not even a banner, and the kernel answers",

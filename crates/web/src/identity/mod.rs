@@ -75,15 +75,15 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the files once, so that a fault in them is said at the start.
     pub(crate) async fn new(config: &WebConfig, now: Timestamp) -> Self {
-        let passwords = config.password_file.clone().map(Watched::<Passwords>::new);
-        let tokens = config.token_file.clone().map(Watched::<Tokens>::new);
+        let passwords = config.page.password_file.clone().map(Watched::<Passwords>::new);
+        let tokens = config.page.token_file.clone().map(Watched::<Tokens>::new);
         if let Some(file) = &passwords {
             file.current().await;
         }
         if let Some(file) = &tokens {
             file.current().await;
         }
-        let (hours, secure) = (config.session_hours, config.secure_cookies);
+        let (hours, secure) = (config.page.session_hours, config.page.secure_cookies);
         let state = config.state_dir.clone();
         let opening = tokio::task::spawn_blocking(move || {
             (Sessions::open(&state, hours, secure), Ended::open(&state, now), Register::open(&state, now))
@@ -105,8 +105,8 @@ impl Identity {
         Self {
             passwords,
             tokens,
-            proxy: config.trusted_header.as_ref().map(proxy::TrustedProxies::new),
-            roles: config.roles.clone(),
+            proxy: config.page.trusted_header.as_ref().map(proxy::TrustedProxies::new),
+            roles: config.page.roles.clone(),
             sessions,
             ended,
             register: Arc::new(register),

@@ -67,7 +67,7 @@ fn targets() -> Vec<Operation> {
             .takes::<CommandBody>()
             .ok::<Ended>("It ended; only where `wait` was true.")
             .answers::<Started>(202, "It was started; its end comes as an event.")
-            .fails(404, "There is no such target, or no repair door leads to it."),
+            .fails(404, "There is no such target or incident, or no repair door leads to it."),
     ]
 }
 
@@ -148,7 +148,7 @@ fn hosts() -> Vec<Operation> {
             .says("The host's guard decides what a look may ask; it changes nothing.")
             .takes::<LookBody>()
             .ok::<Ended>("It was answered.")
-            .fails(404, "There is no such host, or it has no diag door."),
+            .fails(404, "There is no such host or incident, or the host has no diag door."),
         post("/api/v1/hosts/{name}/accept-key", "acceptKey", "Accept the new host key of a rebuilt host")
             .says("Only after it was compared on the host's console.")
             .takes::<AcceptBody>()

@@ -68,6 +68,12 @@ async fn what_does_not_fit_is_answered_in_json_that_says_so() {
         (Request::json("/api/v1/incidents", r#"{"target":"devvm"}"#), 422),
         (Request::json("/api/v1/targets/devvm/verbs/cycle", "null"), 422),
         (Request::json("/api/v1/targets/devvm/verbs/cycle", r#"{"seen":-1}"#), 422),
+        // The first number that does not fit, which as a float is the largest that would.
+        (Request::json("/api/v1/targets/devvm/verbs/cycle", r#"{"incident":18446744073709551616}"#), 422),
+        (Request::json("/api/v1/targets/devvm/commands", r#"{"command":"true\u0000"}"#), 400),
+        // Nothing is written into an incident that there is not.
+        (Request::json("/api/v1/targets/devvm/commands", r#"{"command":"true","incident":900}"#), 404),
+        (Request::json("/api/v1/hosts/devvm/looks", r#"{"request":"uptime","incident":900}"#), 404),
         (Request::post("/api/v1/incidents", "a=b"), 415),
     ] {
         let asked = format!("{request:?}");

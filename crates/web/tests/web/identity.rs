@@ -41,7 +41,7 @@ async fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
             assert!(cookie.contains(flag), "{flag} in {cookie}");
         }
     }
-    let plain = Server::with(|config| config.secure_cookies = false).await;
+    let plain = Server::with(|config| config.page.secure_cookies = false).await;
     let answer = plain.send(Request::post("/login", "name=mara&password=correct+horse")).await;
     assert!(!answer.header("set-cookie").unwrap().contains("Secure"));
     assert_eq!(plain.get("/", &Who { cookie: Some(answer.cookies()), ..Who::default() }).await.status, 200);

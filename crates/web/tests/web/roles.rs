@@ -9,7 +9,7 @@ fn strict(config: &mut WebConfig) {
     let named = |names: &[(&str, Role)]| {
         names.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect::<Vec<_>>()
     };
-    config.roles = Roles {
+    config.page.roles = Roles {
         everybody: Role::View,
         people: named(&[("mara", Role::Admin), ("ole", Role::Operate)]),
         tokens: named(&[("operator", Role::Operate), ("admin", Role::Admin)]),

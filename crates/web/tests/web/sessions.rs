@@ -19,10 +19,10 @@ async fn on(kept: &TempDir) -> Server {
         std::fs::write(&passwords, text).unwrap();
     }
     Server::with(|config| {
-        config.password_file = Some(passwords);
+        config.page.password_file = Some(passwords);
         config.state_dir = kept.path().join("state");
         let people = vec![("mara".to_owned(), Role::Admin)];
-        config.roles = Roles { everybody: Role::Operate, people, ..Roles::default() };
+        config.page.roles = Roles { everybody: Role::Operate, people, ..Roles::default() };
     })
     .await
 }

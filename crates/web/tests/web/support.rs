@@ -113,10 +113,10 @@ impl Server {
         let tokens = format!("{tokens}prometheus:{}:metrics\n", digest(METRICS_TOKEN));
         std::fs::write(dir.path().join("tokens"), tokens).unwrap();
         let mut config = WebConfig::from_fleet(&desk.fleet);
-        config.listen = vec![([127, 0, 0, 1], 0).into()];
-        config.password_file = Some(dir.path().join("passwords"));
-        config.token_file = Some(dir.path().join("tokens"));
-        config.trusted_header = Some(TrustedHeader {
+        config.page.listen = vec![([127, 0, 0, 1], 0).into()];
+        config.page.password_file = Some(dir.path().join("passwords"));
+        config.page.token_file = Some(dir.path().join("tokens"));
+        config.page.trusted_header = Some(TrustedHeader {
             name: HEADER.to_owned(),
             groups: Some(GROUPS.to_owned()),
             client: Some(CLIENT.to_owned()),

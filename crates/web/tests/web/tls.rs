@@ -113,9 +113,9 @@ async fn the_page_opens_by_address_with_a_certificate_of_its_own_that_stays() {
     let start = || {
         let state = kept.path().to_owned();
         Server::with(move |config| {
-            config.tls = tls(None);
+            config.page.tls = tls(None);
             config.state_dir = state;
-            config.secure_cookies = false;
+            config.page.secure_cookies = false;
         })
     };
     let server = start().await;
@@ -145,7 +145,7 @@ async fn who_speaks_without_tls_is_told_where_to_go_and_who_says_nothing_is_let_
     let kept = TempDir::new().unwrap();
     let state = kept.path().to_owned();
     let server = Server::with(move |config| {
-        config.tls = tls(None);
+        config.page.tls = tls(None);
         config.state_dir = state;
         config.head_timeout = Duration::from_millis(700);
     })
@@ -182,7 +182,7 @@ async fn new_files_are_taken_without_cutting_a_connection_and_bad_ones_leave_the
     let authority = Authority::new();
     let (page, key) = authority.files();
     let first = authority.write(90);
-    let server = Server::with(|config| config.tls = tls(Some((&page, &key)))).await;
+    let server = Server::with(|config| config.page.tls = tls(Some((&page, &key)))).await;
     let mut open = connect(&server, &authority.root).await.unwrap();
     assert_eq!(shown(&open), first);
     says(&server, "good", "is vouched for, for 90 days more").await;
@@ -220,7 +220,7 @@ async fn without_its_files_the_page_opens_with_a_certificate_of_its_own_until_th
     let authority = Authority::new();
     let (page, key) = authority.files();
     let server = Server::with(|config| {
-        config.tls = tls(Some((&page, &key)));
+        config.page.tls = tls(Some((&page, &key)));
         // Not even that can be kept here.
         config.state_dir = "/proc/nowhere".into();
     })
