@@ -113,8 +113,16 @@ impl Tip {
     /// # Errors
     /// Where the entry is not a JSON object or names one of its own fields `seq` or `prev`.
     pub fn seal<T: Serialize + ?Sized>(&self, entry: &T) -> Result<(String, Self), SealError> {
+        let rendered = serde_json::to_string(entry).map_err(|source| SealError::Render { source })?;
+        self.seal_rendered(rendered)
+    }
+
+    /// As [`Self::seal`], where the entry is rendered already.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_rendered(&self, mut line: String) -> Result<(String, Self), SealError> {
         let seq = self.seq.saturating_add(1);
-        let mut line = serde_json::to_string(entry).map_err(|source| SealError::Render { source })?;
         let wrong = |line: &str| SealError::Shape {
             text: line.chars().take(80).collect::<String>().escape_debug().to_string(),
         };

@@ -2,6 +2,11 @@
 //!
 //! `pipeline.rs` is the place to start reading: it is the security argument, top to bottom. The guard has no async,
 //! no threads, no shell, no TCP and no name look-ups; what it starts is itself and the configured QEMU.
+//!
+//! `main` is in `sys.rs`: the standard library's own would prepare for threads and for a stack that overflows, which costs a
+//! refused request more than its decision (ADR-0027).
+
+#![cfg_attr(not(test), no_main)]
 
 mod arguments;
 mod capture;
@@ -26,6 +31,8 @@ mod sys;
 mod tool;
 mod zone;
 
+/// Under the test harness, which has a `main` of its own.
+#[cfg(test)]
 fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(pipeline::run())
 }

@@ -6,6 +6,7 @@
 mod stage;
 mod walls {
     mod attacks;
+    mod commands;
     mod ends;
     mod landlock_gone;
     mod support;

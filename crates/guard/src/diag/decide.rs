@@ -12,6 +12,7 @@ use super::policy::DiagPolicy;
 use super::tables;
 use breakglass_protocol::words::{ErrorOutput, Request, Stage};
 use breakglass_protocol::{Refusal, Rule};
+use breakglass_redact::Shape;
 use std::path::PathBuf;
 
 /// What was decided about a request.
@@ -83,17 +84,21 @@ fn source(
         return Ok(Source::Native(parsed(draft, notes)));
     }
     let arguments = draft.arguments();
-    let (command, name) = (draft.command, draft.name);
     notes.extend(draft.notes);
+    Ok(Source::Program(program(draft.command, draft.name, arguments, draft.shape)))
+}
+
+/// The run that a table makes of one of its commands: where it stands, and what it is left.
+pub(crate) fn program(command: &Command, name: &str, arguments: Vec<String>, shape: Shape) -> Program {
     let environment = command.environment.split_ascii_whitespace().filter_map(|entry| entry.split_once('='));
-    Ok(Source::Program(Program {
+    Program {
         name: name.to_owned(),
         places: places(command, name),
         arguments,
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         needs: command.needs,
-        shape: draft.shape,
-    }))
+        shape,
+    }
 }
 
 fn parsed(draft: Draft, notes: &mut Vec<String>) -> Parsed {

@@ -97,7 +97,9 @@ pub(crate) const NOTHING: Needs =
     Needs { unix_sockets: false, netlink: false, network: false, privilege: None };
 pub(crate) const SOCKETS: Needs = Needs { unix_sockets: true, ..NOTHING };
 pub(crate) const NETLINK: Needs = Needs { netlink: true, ..NOTHING };
-pub(crate) const NETWORK: Needs = Needs { network: true, netlink: true, unix_sockets: true, ..NOTHING };
+pub(crate) const NETWORK: Needs = Needs { network: true, netlink: true, ..NOTHING };
+/// Names of hosts and accounts may come from a service of the host's own, which listens at a path.
+pub(crate) const NAME_SERVICE: Needs = Needs { unix_sockets: true, ..NETWORK };
 
 /// A stage as it is being parsed.
 pub(crate) struct Draft {
@@ -221,6 +223,16 @@ impl Row {
 fn next_token(text: &'static str) -> Option<(&'static str, &'static str)> {
     let text = text.trim_start();
     if text.is_empty() { None } else { Some(text.split_once(' ').unwrap_or((text, ""))) }
+}
+
+/// The word of a blank-separated list that is this one. Byte by byte: every request asks all tables for its command.
+pub(crate) fn word_of(list: &'static str, word: &str) -> Option<&'static str> {
+    let mut at = 0;
+    list.as_bytes().split(|byte| *byte == b' ').find_map(|it| {
+        let begin = at;
+        at += it.len() + 1;
+        if it == word.as_bytes() { list.get(begin..begin + it.len()) } else { None }
+    })
 }
 
 /// The lines of a text that say something.

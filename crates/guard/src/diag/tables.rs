@@ -13,7 +13,7 @@ pub(crate) mod processes;
 pub(crate) mod storage;
 pub(crate) mod systemd;
 
-use super::grammar::{Command, Role};
+use super::grammar::{Command, Role, word_of};
 
 pub(crate) const ALL: &[&[Command]] = &[
     systemd::COMMANDS,
@@ -32,12 +32,10 @@ pub(crate) const ALL: &[&[Command]] = &[
 
 /// The command of this name, at the beginning of a pipeline or behind a `|`.
 pub(crate) fn find(name: &str, filter: bool) -> Option<(&'static Command, &'static str)> {
-    ALL.iter().flat_map(|commands| commands.iter()).filter(|it| (it.role == Role::Filter) == filter).find_map(
-        |command| {
-            let name = command.names.split(' ').find(|it| *it == name)?;
-            Some((command, name))
-        },
-    )
+    ALL.iter()
+        .flat_map(|commands| commands.iter())
+        .filter(|it| (it.role == Role::Filter) == filter)
+        .find_map(|command| word_of(command.names, name).map(|name| (command, name)))
 }
 
 /// Whether this is the name of a set.

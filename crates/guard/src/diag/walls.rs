@@ -8,6 +8,8 @@
 pub(crate) mod bare;
 mod bpf;
 mod calls;
+#[cfg(debug_assertions)]
+mod inside;
 mod landlock;
 mod trees;
 

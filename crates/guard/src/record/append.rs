@@ -2,8 +2,8 @@
 //!
 //! Runs in the keeper's process only: any call here may hang with the disk.
 
-use super::{Durable, Entry, Place, ring};
-use breakglass_chain::{Gap, Tip, digest};
+use super::{Durable, Place, ring};
+use breakglass_chain::{Gap, SealError, Tip, digest};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use std::fs::File;
 use std::io::Write;
@@ -16,10 +16,9 @@ const LONG_TAIL: usize = 128 * 1024;
 
 /// Appends the line. On failure the file is as it was, but for what a crash may tear.
 pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), String> {
-    let mut file = open_locked(place)?;
+    let (mut file, length) = open_locked(place)?;
     let said =
         |what: &str, error: std::io::Error| format!("{} cannot be {what}: {error}", place.file.display());
-    let length = file.metadata().map_err(|error| said("read", error))?.len();
     let taken = ring::take(&place.state);
     let mut tail = read_tail(&file, length, TAIL).map_err(|error| said("read", error))?;
     if !taken.lines.is_empty() || !has_whole_line(&tail) {
@@ -44,7 +43,8 @@ pub(super) fn append(place: &Place, line: &str, durable: Durable) -> Result<(), 
     Ok(())
 }
 
-fn open_locked(place: &Place) -> Result<File, String> {
+/// The file and how long it is, which stays so while it is locked.
+fn open_locked(place: &Place) -> Result<(File, u64), String> {
     let flags = OFlags::RDWR
         | OFlags::APPEND
         | OFlags::CREATE
@@ -63,11 +63,12 @@ fn open_locked(place: &Place) -> Result<File, String> {
         other => other,
     };
     let file = File::from(file.map_err(|error| said(error.into()))?);
-    if !file.metadata().map_err(said)?.is_file() {
+    flock(&file, FlockOperation::LockExclusive).map_err(|error| said(error.into()))?;
+    let metadata = file.metadata().map_err(said)?;
+    if !metadata.is_file() {
         return Err(format!("{} is no regular file", place.file.display()));
     }
-    flock(&file, FlockOperation::LockExclusive).map_err(|error| said(error.into()))?;
-    Ok(file)
+    Ok((file, metadata.len()))
 }
 
 fn read_tail(file: &File, length: u64, at_most: usize) -> std::io::Result<Vec<u8>> {
@@ -91,25 +92,24 @@ fn remember(place: &Place, tip: Tip) {
 }
 
 /// Lines about to be written, and where the chain stands after them.
-struct Sealing {
+struct Sealing<'line> {
     tip: Tip,
     bytes: String,
-    /// The time of the entry at hand, for the gaps that precede it.
-    time: String,
+    /// The entry at hand, whose time the gaps before it have.
+    line: &'line str,
 }
 
-impl Sealing {
+impl<'line> Sealing<'line> {
     /// Finds the end of the chain in the file's tail.
-    fn after(tail: &[u8], line: &str) -> Self {
-        let time = time_of(line);
+    fn after(tail: &[u8], line: &'line str) -> Self {
         let (whole, fragment) = match tail.iter().rposition(|byte| *byte == b'\n') {
             Some(end) => tail.split_at(end + 1),
             None => (&[][..], tail),
         };
-        let mut sealing = Self { tip: tip_of(whole), bytes: String::new(), time };
+        let mut sealing = Self { tip: tip_of(whole), bytes: String::new(), line };
         if !fragment.is_empty() {
             sealing.bytes.push('\n');
-            let gap = Gap::torn(sealing.time.clone(), fragment);
+            let gap = Gap::torn(time_of(line), fragment);
             // A gap renders as an object without the chain's own fields, so sealing it cannot fail.
             let _ = sealing.push(&gap);
         }
@@ -132,12 +132,15 @@ impl Sealing {
                 self.tip
             );
             let missing = remembered.seq.saturating_sub(self.tip.seq);
-            let _ = self.push(&Gap::lost(self.time.clone(), None, missing, reason));
+            let _ = self.push(&Gap::lost(time_of(self.line), None, missing, reason));
         }
     }
 
     /// The lines of the ring behind a gap, but for those that reached the file late after all.
     fn take_in(&mut self, taken: &ring::Taken, tail: &[u8]) -> Result<(), String> {
+        if taken.lines.is_empty() {
+            return Ok(());
+        }
         let tail = String::from_utf8_lossy(tail);
         let stands = |line: &str| {
             line.strip_suffix('}').is_some_and(|open| tail.contains(&format!("{open},\"seq\":")))
@@ -148,24 +151,23 @@ impl Sealing {
         };
         let reason =
             format!("the disk took no lines; {} of them were kept in the ring and follow", lines.len());
-        self.push(&Gap::lost(self.time.clone(), Some(time_of(first)), taken.dropped, reason))?;
+        self.push(&Gap::lost(time_of(self.line), Some(time_of(first)), taken.dropped, reason))?;
         lines.into_iter().try_for_each(|line| self.seal(line))
     }
 
+    /// A rendered entry, of whatever version of the guard.
     fn seal(&mut self, line: &str) -> Result<(), String> {
-        // Read as an entry, the fields keep their order; a line of another version of the guard is kept all the same.
-        match serde_json::from_str::<Entry>(line) {
-            Ok(entry) => self.push(&entry),
-            Err(_) => {
-                let any: serde_json::Value =
-                    serde_json::from_str(line).map_err(|error| format!("the line is no JSON: {error}"))?;
-                self.push(&any)
-            }
-        }
+        let sealed = self.tip.seal_rendered(line.to_owned());
+        self.add(sealed)
     }
 
-    fn push<T: serde::Serialize + ?Sized>(&mut self, entry: &T) -> Result<(), String> {
-        let (line, tip) = self.tip.seal(entry).map_err(|error| error.to_string())?;
+    fn push(&mut self, gap: &Gap) -> Result<(), String> {
+        let sealed = self.tip.seal(gap);
+        self.add(sealed)
+    }
+
+    fn add(&mut self, sealed: Result<(String, Tip), SealError>) -> Result<(), String> {
+        let (line, tip) = sealed.map_err(|error| error.to_string())?;
         self.bytes.push_str(&line);
         self.bytes.push('\n');
         self.tip = tip;
@@ -206,7 +208,7 @@ mod tests {
     }
 
     fn line(number: u32) -> String {
-        let entry = Entry {
+        let entry = super::super::Entry {
             time: breakglass_protocol::Timestamp::from_unix_millis(i64::from(number)),
             user: "root".to_owned(),
             key: "phone".to_owned(),

@@ -32,32 +32,34 @@ pub(super) enum Failure {
 const MESSAGE: usize = 4 * 1024;
 
 impl Keeper {
-    /// Splits the writer off.
-    pub(super) fn start(place: &Place) -> Result<Self, String> {
+    /// Splits the writer off, with its first line in hand: that is one message less, and nobody waits for it to begin.
+    pub(super) fn start(place: &Place, first: &str, durable: Durable) -> Result<Self, String> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|error| format!("no socket pair for its writer: {error}"))?;
         match sys::fork() {
             Ok(Forked::Parent(pid)) => Ok(Self { socket: ours, pid }),
-            Ok(Forked::Child) => serve(&theirs, place),
+            Ok(Forked::Child) => serve(&theirs, place, first, durable),
             Err(error) => Err(format!("no process for its writer: {error}")),
         }
     }
 
-    /// Hands over a line and waits for the answer, no longer than `patience`.
-    pub(super) fn keep(&mut self, line: &str, durable: Durable, patience: Duration) -> Result<(), Failure> {
-        let refused = |error: rustix::io::Errno| Failure::Refused(format!("its writer is gone: {error}"));
+    /// Hands over a further line.
+    pub(super) fn hand_over(&self, line: &str, durable: Durable) -> Result<(), Failure> {
         let mark = if durable == Durable::Yes { b'D' } else { b'N' };
         let message: Vec<u8> = std::iter::once(mark).chain(line.bytes()).collect();
-        send(&self.socket, &message, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map_err(refused)?;
+        send(&self.socket, &message, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop).map_err(gone)
+    }
+
+    /// Waits for what became of the line that it has, no longer than `patience`.
+    pub(super) fn answer(&self, patience: Duration) -> Result<(), Failure> {
         let timeout = rustix::time::Timespec::try_from(patience).ok();
-        let ready =
-            poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], timeout.as_ref()).map_err(refused)?;
+        let ready = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], timeout.as_ref()).map_err(gone)?;
         if ready == 0 {
             return Err(Failure::Late);
         }
         let mut answer = [0; MESSAGE];
-        let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::empty()).map_err(refused)?;
+        let (length, _) = recv(&self.socket, &mut answer[..], RecvFlags::empty()).map_err(gone)?;
         match answer.get(..length) {
             Some(b"kept") => Ok(()),
             Some([]) | None => Err(Failure::Refused("its writer died".to_owned())),
@@ -80,6 +82,10 @@ impl Keeper {
     }
 }
 
+fn gone(error: rustix::io::Errno) -> Failure {
+    Failure::Refused(format!("its writer is gone: {error}"))
+}
+
 fn marker_path(place: &Place) -> PathBuf {
     place.state.join("stuck")
 }
@@ -100,12 +106,13 @@ pub(super) fn stuck(place: &Place) -> Option<u32> {
 }
 
 /// The child's whole life.
-fn serve(socket: &OwnedFd, place: &Place) -> ! {
+fn serve(socket: &OwnedFd, place: &Place, first: &str, durable: Durable) -> ! {
     // Standard input is /dev/null in every guard that keeps a record.
     for standard in [Standard::Output, Standard::Error] {
         let _ = sys::replace_standard(std::io::stdin().as_fd(), standard);
     }
     sys::close_all_above_standard_but(socket.as_fd());
+    append_and_tell(socket, place, first, durable);
     let mut buffer = [0; MESSAGE];
     loop {
         let length = match recv(socket, &mut buffer[..], RecvFlags::empty()) {
@@ -117,12 +124,16 @@ fn serve(socket: &OwnedFd, place: &Place) -> ! {
             sys::leave(0);
         };
         let durable = if *mark == b'D' { Durable::Yes } else { Durable::No };
-        let answer = match append::append(place, &String::from_utf8_lossy(line), durable) {
-            Ok(()) => "kept".to_owned(),
-            Err(why) => why,
-        };
-        if send(socket, answer.as_bytes(), SendFlags::NOSIGNAL).is_err() {
-            sys::leave(0);
-        }
+        append_and_tell(socket, place, &String::from_utf8_lossy(line), durable);
+    }
+}
+
+fn append_and_tell(socket: &OwnedFd, place: &Place, line: &str, durable: Durable) {
+    let answer = match append::append(place, line, durable) {
+        Ok(()) => "kept".to_owned(),
+        Err(why) => why,
+    };
+    if send(socket, answer.as_bytes(), SendFlags::NOSIGNAL).is_err() {
+        sys::leave(0);
     }
 }

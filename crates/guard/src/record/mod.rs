@@ -12,7 +12,7 @@ mod syslog;
 mod verify;
 
 use breakglass_protocol::{OperationId, Outcome, Rule, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const REQUEST_CAP: usize = 400;
 
 /// One line of the record, without its seal.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Entry {
     pub(crate) time: Timestamp,
     pub(crate) user: String,
@@ -35,20 +35,20 @@ pub(crate) struct Entry {
     /// The request, escaped and capped.
     pub(crate) request: String,
     pub(crate) decision: Word,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<Rule>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) operation: Option<OperationId>,
     /// How it ended; absent in the line before the act.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outcome: Option<Outcome>,
     /// The exit code of a command that ended by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exit: Option<u8>,
 }
 
 /// The decision as a word.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Word {
     Allow,
@@ -118,15 +118,15 @@ impl Record {
         if self.given_up {
             return Err("the disk did not take the line before it".to_owned());
         }
-        if self.keeper.is_none() {
-            if let Some(stuck) = keeper::stuck(&self.place) {
-                return Err(format!("an earlier write still hangs in process {stuck}"));
+        let answer = match &self.keeper {
+            Some(keeper) => keeper.hand_over(line, durable).and_then(|()| keeper.answer(PATIENCE)),
+            None => {
+                if let Some(stuck) = keeper::stuck(&self.place) {
+                    return Err(format!("an earlier write still hangs in process {stuck}"));
+                }
+                let keeper = keeper::Keeper::start(&self.place, line, durable)?;
+                self.keeper.insert(keeper).answer(PATIENCE)
             }
-            self.keeper = Some(keeper::Keeper::start(&self.place)?);
-        }
-        let answer = match &mut self.keeper {
-            Some(keeper) => keeper.keep(line, durable, PATIENCE),
-            None => Err(keeper::Failure::Refused("there is no writer".to_owned())),
         };
         answer.map_err(|failure| match failure {
             keeper::Failure::Refused(why) => why,

@@ -5,6 +5,41 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+/// Where a session comes without standard descriptors, the first files that are opened would get their numbers, and a sentence
+/// for the caller would be written into the record.
+#[test]
+fn a_session_without_its_three_descriptors_writes_into_no_file() {
+    let door = Door::new();
+    door.ask("nonsense");
+    for closed in ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"] {
+        let plain = door.guard(Some(b"nonsense"));
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &format!("exec \"$@\" {closed}"), "sh"])
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        assert_eq!(answer(&mut command).code, 77, "{closed}");
+    }
+    assert_eq!(door.record_lines().len(), 6);
+    assert_eq!(door.verify(&[]).code, 0);
+}
+
+/// A caller who is gone is no reason to end without a record of how it went on.
+#[test]
+fn a_broken_pipe_is_an_error_and_no_end() {
+    let door = Door::new();
+    for request in ["status", "--json status"] {
+        let before = door.record_lines().len();
+        let mut command = door.guard(Some(request.as_bytes()));
+        let (reading, writing) = std::io::pipe().unwrap();
+        drop(reading);
+        let status = command.stdout(writing.try_clone().unwrap()).stderr(writing).status().unwrap();
+        assert!(status.code().is_some(), "{request}: {status}");
+        assert_eq!(door.record_lines().len(), before + 2, "{request}");
+    }
+}
+
 #[test]
 fn holds_one_line_for_a_denial_and_two_for_an_act() {
     let door = Door::new();

@@ -39,6 +39,7 @@ static long show(const char *path) {
     if (fd < 0) return -1;
     long length = read(fd, text, sizeof text);
     if (length > 0) fwrite(text, 1, length, stderr);
+    close(fd);
     return length;
 }
 
@@ -99,6 +100,8 @@ static long attempt(const char *what, const char *a, const char *b) {
     IS("setsid") { if (fork()) { int s; wait(&s); errno = WEXITSTATUS(s); return errno ? -1 : 0; } _exit(setsid() < 0 ? errno : 0); }
     IS("setpgid") { if (fork()) { int s; wait(&s); errno = WEXITSTATUS(s); return errno ? -1 : 0; } _exit(setpgid(0, 0) < 0 ? errno : 0); }
     IS("mount") return mount("none", b, "nonsense", 0, 0);
+    IS("mount-tmpfs") return mount("tmpfs", b, "tmpfs", 0, 0);
+    IS("exec") return 0;
     IS("umount") return umount2(b, MNT_DETACH);
     IS("fsopen") return syscall(430, "tmpfs", 0);
     IS("open-tree") return syscall(428, AT_FDCWD, "/", 1);
@@ -139,7 +142,31 @@ static long attempt(const char *what, const char *a, const char *b) {
     exit(99);
 }
 
+// Attack after attack, NAME A B each, in a process of its own where it may change or end one; prints `NAME:A NUMBER`, a signal as a shell counts it.
+static int many(int count, char **words) {
+    for (int i = 0; i + 2 < count; i += 3) {
+        int status = 0;
+        if (!strcmp(words[i], "read")) {
+            errno = 0;
+            printf("read:%s %d\n", words[i + 1], show(words[i + 1]) < 0 ? errno : 0);
+            continue;
+        }
+        fflush(stdout);
+        pid_t child = fork();
+        if (!child) {
+            errno = 0;
+            long result = attempt(words[i], words[i + 1], words[i + 2]);
+            fflush(stderr);
+            _exit(result < 0 ? errno : 0);
+        }
+        if (child < 0 || waitpid(child, &status, 0) < 0) return 98;
+        printf("%s:%s %d\n", words[i], words[i + 1], WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    }
+    return 0;
+}
+
 int main(int count, char **words) {
+    if (!strcmp(words[1], "many")) return many(count - 2, words + 2);
     if (!strcmp(words[1], "leave-children")) {
         // Children of children, some of which want to be missed, and all of which hold the pipes.
         for (int i = 0; i < 3; i++) {

@@ -22,11 +22,8 @@ fn places() -> Vec<String> {
     places
 }
 
-#[test]
-fn every_denied_place_is_hidden_from_every_command() {
-    let Some(stage) = Stage::new() else { return };
-    stage.program("/usr/local/bin/attack", attack_program());
-    stage.program("/usr/local/bin/guard", &fs::read(env!("CARGO_BIN_EXE_breakglass-guard")).unwrap());
+/// Puts a secret into every denied place that fits; those.
+pub(super) fn built(stage: &Stage) -> Vec<String> {
     let mut places = places();
     places.retain(|place| {
         let at = stage.at(place);
@@ -37,6 +34,15 @@ fn every_denied_place_is_hidden_from_every_command() {
         }
         fits
     });
+    places
+}
+
+#[test]
+fn every_denied_place_is_hidden_from_every_command() {
+    let Some(stage) = Stage::new() else { return };
+    stage.program("/usr/local/bin/attack", attack_program());
+    stage.program("/usr/local/bin/guard", &fs::read(env!("CARGO_BIN_EXE_breakglass-guard")).unwrap());
+    let places = built(&stage);
     assert!(places.len() > 100);
     let run = |nobody: bool, words: &[&str]| {
         let mut command: Command = stage.command(nobody, "/usr/local/bin/guard");

@@ -1,7 +1,7 @@
 //! What is nearest to a word that no table has, for hints.
 
 use super::scan::{first, verbs};
-use super::{Command, lines};
+use super::{Command, lines, word_of};
 
 /// What people type that this door has under another name, or not at all for a reason.
 const INSTEAD: &[(&str, &str)] = &[
@@ -58,7 +58,7 @@ pub(crate) fn shown(text: &str) -> String {
 /// The nearest thing to a command that is not here.
 pub(crate) fn command(all: &[&'static [Command]], name: &str) -> String {
     let bare = name.rsplit('/').next().unwrap_or(name);
-    if let Some((_, hint)) = INSTEAD.iter().find(|(names, _)| names.split(' ').any(|it| it == bare)) {
+    if let Some((_, hint)) = INSTEAD.iter().find(|(names, _)| word_of(names, bare).is_some()) {
         return (*hint).to_owned();
     }
     let names =
@@ -120,31 +120,36 @@ pub(crate) fn verb(command: &Command, so_far: &[&str]) -> String {
     }
 }
 
+/// A longer word is like nothing that a table has.
+const LONGEST: usize = 40;
+
 /// The nearest of these, if one is near.
 fn nearest<'a>(all: impl Iterator<Item = &'a str>, text: &str) -> Option<&'a str> {
-    if text.len() > 40 {
+    if text.len() > LONGEST {
         return None;
     }
-    let (best, distance) =
-        all.map(|it| (it, distance(it.as_bytes(), text.as_bytes()))).min_by_key(|(_, distance)| *distance)?;
-    (distance <= 1 + text.len() / 4 && distance < text.len()).then_some(best)
+    let most = (1 + text.len() / 4).min(text.len().saturating_sub(1));
+    // What differs by more letters in its length alone need not be looked into: most words, on a way that costs.
+    let near = all.filter(|it| it.len().abs_diff(text.len()) <= most);
+    let (best, distance) = near
+        .map(|it| (it, distance(it.as_bytes(), text.as_bytes())))
+        .min_by_key(|(_, distance)| *distance)?;
+    (distance <= most).then_some(best)
 }
 
-/// How many letters have to be put in, taken out or changed.
+/// How many letters have to be put in, taken out or changed; of `b`, the first forty count.
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut row: [usize; LONGEST + 1] = std::array::from_fn(|at| at);
+    let mut whole = b.len().min(LONGEST);
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (above, y) in row.iter().skip(1).zip(b) {
-            left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
-            diagonal = *above;
-            next.push(left);
+        let (mut diagonal, mut left) = (i, i + 1);
+        for (above, y) in row.iter_mut().skip(1).zip(b) {
+            left = (diagonal + usize::from(x != y)).min(*above + 1).min(left + 1);
+            diagonal = std::mem::replace(above, left);
         }
-        row = next;
+        whole = left;
     }
-    row.last().copied().unwrap_or_default()
+    whole
 }
 
 /// The options and verbs of a command, for `--explain NAME`.

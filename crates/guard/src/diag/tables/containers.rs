@@ -7,7 +7,7 @@ use crate::diag::policy::DiagPolicy;
 use breakglass_protocol::Refusal;
 use breakglass_redact::Shape;
 
-const ENGINE: Needs = Needs { unix_sockets: true, privilege: Some(Privilege::ContainerEngine), ..NOTHING };
+const ENGINE: Needs = Needs { privilege: Some(Privilege::ContainerEngine), ..NOTHING };
 
 pub(crate) const COMMANDS: &[Command] = &[Command {
     names: "docker podman",

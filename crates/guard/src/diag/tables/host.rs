@@ -1,6 +1,6 @@
 //! The set `host`: which machine this is, what time it has, who is on it.
 
-use crate::diag::grammar::{Command, NETWORK, PROGRAM};
+use crate::diag::grammar::{Command, NAME_SERVICE, PROGRAM};
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command {
@@ -32,7 +32,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
     Command {
         names: "id",
-        needs: NETWORK,
+        needs: NAME_SERVICE,
         rows: &["
             -u --user
             -g --group

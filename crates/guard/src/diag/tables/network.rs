@@ -1,6 +1,6 @@
 //! The set `network`: sockets, addresses, routes, the firewall's rules, names, reachability.
 
-use crate::diag::grammar::{Command, NETLINK, NETWORK, NOTHING, PROGRAM, SOCKETS, Style};
+use crate::diag::grammar::{Command, NAME_SERVICE, NETLINK, NETWORK, NOTHING, PROGRAM, SOCKETS, Style};
 use crate::diag::plan::{Needs, Privilege};
 
 const FIREWALL: Needs = Needs { netlink: true, privilege: Some(Privilege::NetAdmin), ..NOTHING };
@@ -155,7 +155,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         names: "ping",
         set: "network",
-        needs: NETWORK,
+        needs: NAME_SERVICE,
         rows: &["
             -c = count(1-20)
             -w = count(1-25)
@@ -261,7 +261,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     Command {
         names: "getent",
         set: "network",
-        needs: NETWORK,
+        needs: NAME_SERVICE,
         verbs: ": one(passwd|group|hosts|ahosts|ahostsv4|ahostsv6|services|protocols|networks|rpc) word*8",
         ..PROGRAM
     },

@@ -72,6 +72,9 @@ const PROC_FOR_DISKS: &str = "/proc/self /proc/devices /proc/partitions /proc/di
      /proc/sys/kernel /proc/driver /proc/scsi /proc/mpt /run/udev /etc/lvm /run/lvm /etc/mdadm /etc/mdadm.conf \
      /run/mdadm /etc/zfs /run/blkid /etc/blkid.conf /var/lib/smartmontools";
 
+/// Devices that are no disk but the way to ask a driver.
+const DRIVERS: &str = "/dev/zfs /dev/mapper/control /dev/btrfs-control /dev/megaraid_sas_ioctl_node";
+
 const HYPERVISOR: &str = "/etc/pve/qemu-server /etc/pve/lxc /etc/pve/storage.cfg /etc/pve/datacenter.cfg \
      /etc/pve/corosync.conf /etc/pve/.members /etc/pve/.vmlist /etc/pve/.version /etc/pve/ha /etc/pve/mapping \
      /run/qemu-server /run/lock /run/pve /run/pve-cluster /etc/vz/vz.conf /etc/libvirt/libvirt.conf";
@@ -113,13 +116,14 @@ pub(super) fn each<E>(
             list(paths, look, true)?;
         }
     }
-    if program.name == "zpool" || program.name == "zfs" {
-        list("/dev/zfs", READ | WRITE | DEVICE, false)?;
-    }
     match program.needs.privilege {
         Some(Privilege::Disks) => {
             list(PROC_FOR_DISKS, look, true)?;
-            list("/dev", look | WRITE | DEVICE, false)?;
+            // What a disk is asked needs no right to write to it; a driver's door does, and pools are asked through theirs alone.
+            if program.name != "zpool" && program.name != "zfs" {
+                list("/dev", look | DEVICE, false)?;
+            }
+            list(DRIVERS, READ | WRITE | DEVICE, false)?;
         }
         Some(Privilege::Hypervisor) => {
             list(HYPERVISOR, look, true)?;
