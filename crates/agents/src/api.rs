@@ -7,6 +7,7 @@ mod ask;
 mod conversation;
 mod dialect;
 mod openai;
+mod shorten;
 mod sse;
 
 use crate::endpoint::Endpoint;
@@ -14,7 +15,7 @@ use crate::http::{Caller, Trouble};
 use ask::{ask, tell};
 use breakglass_recovery::turn::{Engine, Says, Tools, TurnBrief, TurnEnd};
 use conversation::{Answer, Conversation, Message};
-use dialect::Stop;
+use dialect::{Stop, weight_of_tools};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
@@ -70,10 +71,11 @@ async fn turn(endpoint: &Endpoint, brief: &TurnBrief, tools: &dyn Tools, says: &
         Err(sentence) => return TurnEnd::Failed { sentence, retry_other: true },
     };
     let specs = tools.list();
+    let room = endpoint.context_bytes.saturating_sub(weight_of_tools(&specs));
     let mut conversation = Conversation::begin(brief);
     let mut cut_off = 0;
     for step in 0..STEPS {
-        conversation.trim(endpoint.context_bytes);
+        conversation.trim(room);
         let mut message = match ask(&caller, &conversation, &specs, says).await {
             Ok(message) => message,
             Err(trouble) => return failed(trouble),
@@ -97,7 +99,7 @@ async fn turn(endpoint: &Endpoint, brief: &TurnBrief, tools: &dyn Tools, says: &
                 cut_off += 1;
                 tell(says, Says::Note("The model's message was too long and was cut off.".to_owned())).await;
                 if !text.is_empty() {
-                    conversation.messages.push(Message::Model { text, calls: Vec::new() });
+                    conversation.hear(text, &[]);
                 }
                 conversation.ask(
                     "Your message was cut off at its limit, and none of its calls were made. Go on, shorter."
@@ -109,11 +111,11 @@ async fn turn(endpoint: &Endpoint, brief: &TurnBrief, tools: &dyn Tools, says: &
             Stop::Done | Stop::Length => {}
         }
         let mut answers = Vec::with_capacity(calls.len());
-        for call in &calls {
-            let answer = tools.call(call.name.clone(), call.arguments.clone()).await;
-            answers.push(Answer { id: call.id.clone(), answer });
+        conversation.hear(text, &calls);
+        for call in calls {
+            let answer = tools.call(call.name, call.arguments).await;
+            answers.push(Answer { id: call.id, answer });
         }
-        conversation.messages.push(Message::Model { text, calls });
         conversation.messages.push(Message::Answers(answers));
     }
     TurnEnd::Failed {

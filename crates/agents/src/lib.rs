@@ -21,6 +21,8 @@ pub use bridge::bridge_main;
 pub use claude::{ClaudeConfig, ClaudeEngine};
 pub use endpoint::{BadEndpoint, Dialect, Endpoint, Patience};
 pub use key::KeySource;
-pub use outside::{BadServer, Behind, Calling, Direct, Remote, SKILL, SKILL_VERSION, serve_outside};
+pub use outside::{
+    BadServer, Behind, Calling, Direct, Fingerprint, Remote, SKILL, SKILL_VERSION, Trust, serve_outside,
+};
 pub use prompt::prompt;
 pub use sandbox::{AgentUser, Enclosure, UserError, enclosure_main};

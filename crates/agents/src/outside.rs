@@ -6,9 +6,11 @@
 
 mod remote;
 mod texts;
+mod trust;
 
 pub use remote::{BadServer, Remote};
 pub use texts::{SKILL, SKILL_VERSION};
+pub use trust::{Fingerprint, Trust};
 
 use crate::mcp::{answered, introduced, listed};
 use breakglass_recovery::turn::{ToolAnswer, ToolSpec};
@@ -98,16 +100,20 @@ struct OutsideServer {
 
 impl OutsideServer {
     async fn tools(&self) -> Vec<ToolSpec> {
-        if let Some(remote) = &self.behind.remote
-            && let Ok(tools) = remote.tools().await
-        {
-            self.offered.store(WHOLE, Ordering::Relaxed);
-            return tools;
-        }
+        let why = match &self.behind.remote {
+            None => self.behind.no_remote.clone(),
+            Some(remote) => match remote.tools().await {
+                Ok(tools) => {
+                    self.offered.store(WHOLE, Ordering::Relaxed);
+                    return tools;
+                }
+                Err(Unreached::NotThere(why) | Unreached::Refused(why) | Unreached::Lost(why)) => why,
+            },
+        };
         self.offered.store(LOOKS, Ordering::Relaxed);
         match &self.behind.direct {
             Some(direct) => direct.tools().await.unwrap_or_default(),
-            None => Vec::new(),
+            None => vec![nothing(&why)],
         }
     }
 
@@ -150,6 +156,17 @@ impl OutsideServer {
         let text =
             format!("[{why} This look went straight to the host; it is kept in the spool.]\n{}", answer.text);
         (ToolAnswer { text, ..answer }, LOOKS)
+    }
+}
+
+/// The one tool where there is none: a list without any would tell nobody what to mend.
+fn nothing(why: &str) -> ToolSpec {
+    ToolSpec {
+        name: "hosts".to_owned(),
+        description: format!("Lists the machines of the fleet. Not now: {why} Tell a person this sentence."),
+        schema: serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+        read_only: true,
+        destructive: false,
     }
 }
 

@@ -91,6 +91,11 @@ impl Ledger {
         self.spent.remove(&call);
     }
 
+    /// A clock that was set back leaves calls in the future, which would count until it comes round: they count as of now.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.spent.values_mut().filter(|spent| spent.at > now).for_each(|spent| spent.at = now);
+    }
+
     /// Forgets what counts for nothing any more: calls of other incidents that are older than an hour.
     pub fn forget(&mut self, open: &[IncidentId], now: Timestamp) {
         self.spent

@@ -287,3 +287,18 @@ fn the_ledger_is_what_the_journal_says() {
         "what a crash left open counts, a refusal does not"
     );
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_hold_agents_off_for_years() {
+    let (budget, mut ledger) = (Budget::default(), Ledger::default());
+    let reset = Spend::Verb(Verb::Reset);
+    spent(&mut ledger, 1, 400_000_000, 1, reset);
+    let decided = |ledger: &Ledger, seconds| {
+        let autonomy = Autonomy::Act;
+        let wish = Wish { incident: IncidentId(2), target: "devvm", spend: reset, autonomy, approved: false };
+        decide(wish, &budget, ledger, at(seconds))
+    };
+    ledger.settle(at(10));
+    assert!(matches!(decided(&ledger, 10), Decision::Deny(why) if why.rule == "cool-down"));
+    assert_eq!(decided(&ledger, 7_200), Decision::Act, "two hours later");
+}

@@ -3,7 +3,7 @@
 //! The same bytes are kept once. A file stands under its name only when it is whole and synced. Nothing is ever removed to
 //! make room: at the limit a new one is refused, because the old ones are evidence.
 
-use crate::Limits;
+use crate::{DiskThreads, Limits};
 use breakglass_chain::{Hash, digest};
 use bytes::Bytes;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,8 +12,6 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 /// Why an artifact could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +68,7 @@ pub enum ArtifactError {
 
 pub(crate) struct Artifacts {
     inner: Arc<Inner>,
-    permits: Arc<Semaphore>,
-    deadline: Duration,
+    threads: DiskThreads,
 }
 
 struct Inner {
@@ -90,11 +87,7 @@ impl Artifacts {
             all: limits.artifacts_bytes,
             used: Mutex::new(None),
         };
-        Self {
-            inner: Arc::new(inner),
-            permits: Arc::new(Semaphore::new(2)),
-            deadline: limits.artifact_deadline,
-        }
+        Self { inner: Arc::new(inner), threads: DiskThreads::new(2, limits.artifact_deadline) }
     }
 
     pub(crate) async fn put(&self, bytes: Bytes) -> Result<Hash, ArtifactError> {
@@ -112,16 +105,8 @@ impl Artifacts {
         F: FnOnce(&Inner) -> Result<T, ArtifactError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let working = async {
-            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(std::io::Error::other)?;
-            let task = tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                work(&inner)
-            });
-            task.await.map_err(std::io::Error::other)?
-        };
-        let late = ArtifactError::TimedOut { waited: self.deadline };
-        timeout(self.deadline, working).await.unwrap_or(Err(late))
+        let done = self.threads.run(move || work(&inner)).await;
+        done.unwrap_or_else(|| Err(ArtifactError::TimedOut { waited: self.threads.deadline() }))
     }
 }
 

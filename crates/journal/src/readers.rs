@@ -1,27 +1,25 @@
 //! Two read connections, used off the async threads, each read under a deadline.
 
+use crate::DiskThreads;
 use crate::reading::open_to_read;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 pub(crate) struct Readers {
     dir: PathBuf,
-    deadline: Duration,
+    threads: DiskThreads,
     /// Connections at rest, and how often the database was replaced: one to a database that is gone is not used again.
     idle: Mutex<(u64, Vec<Connection>)>,
-    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(crate) fn new(dir: PathBuf, deadline: Duration) -> Self {
-        Self { dir, deadline, idle: Mutex::new((0, Vec::new())), permits: Arc::new(Semaphore::new(2)) }
+        Self { dir, threads: DiskThreads::new(2, deadline), idle: Mutex::new((0, Vec::new())) }
     }
 
-    /// Reads. A disk that hangs keeps its thread and one of the two permits, never the caller.
+    /// Reads. A disk that hangs keeps its thread, one of the two, and never the caller.
     ///
     /// # Errors
     /// Why it could not be read in time, in a sentence fragment.
@@ -30,19 +28,11 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let late = || format!("the disk did not answer a read in {:?}", self.deadline);
         let readers = Arc::clone(self);
-        let reading = async {
-            let permit =
-                Arc::clone(&self.permits).acquire_owned().await.map_err(|error| error.to_string())?;
-            tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                readers.read_here(work)
-            })
-            .await
-            .map_err(|error| error.to_string())?
-        };
-        timeout(self.deadline, reading).await.unwrap_or_else(|_elapsed| Err(late()))
+        let read = self.threads.run(move || readers.read_here(work)).await;
+        read.unwrap_or_else(|| {
+            Err(format!("the disk did not answer a read in {:?}", self.threads.deadline()))
+        })
     }
 
     fn read_here<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {

@@ -6,16 +6,20 @@ use crate::Desk;
 use crate::board::Surroundings;
 use breakglass_doors::{HostKeyState, Keeping as HostKeysKeeping};
 use breakglass_fleet::{Door, DoorKind};
-use breakglass_journal::Keeping;
+use breakglass_journal::{DiskThreads, Keeping};
 use breakglass_triage::Health;
 use serde::Serialize;
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A keyholder that takes longer than this to answer is as good as gone.
 const KEYHOLDER_DEADLINE: Duration = Duration::from_secs(2);
 /// A disk that takes longer than this to tell of a file hangs.
 const DISK_DEADLINE: Duration = Duration::from_secs(2);
+/// This is done again and again: a disk that hangs keeps one thread for it and not each time another.
+static LOOKING: LazyLock<DiskThreads> = LazyLock::new(|| DiskThreads::new(1, DISK_DEADLINE));
 
 /// One thing that the page needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,12 +56,13 @@ pub fn dependencies(desk: &Desk) -> Vec<Dependency> {
 pub(crate) async fn refresh(desk: &Desk) {
     let up = tokio::time::timeout(KEYHOLDER_DEADLINE, desk.doors.keyholder_up()).await.unwrap_or(false);
     let path = desk.fleet.web.password_file.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        path.map(|path| std::fs::metadata(path).map(|_| ()).map_err(|error| error.to_string()))
-    });
-    let password_file = match tokio::time::timeout(DISK_DEADLINE, looked).await {
-        Ok(Ok(seen)) => seen,
-        _ => Some(Err("its disk does not answer".to_owned())),
+    let look = |path: PathBuf| std::fs::metadata(path).map(|_| ()).map_err(|error| error.to_string());
+    let password_file = match path {
+        Some(path) => {
+            let seen = LOOKING.run(move || look(path)).await;
+            Some(seen.unwrap_or_else(|| Err("its disk does not answer".to_owned())))
+        }
+        None => None,
     };
     if desk.journal.keeping() != Keeping::Ok {
         // A disk that answers again shows by being read.

@@ -3,16 +3,20 @@
 //! A convenience, no record: where it cannot be read or written the watch learns anew.
 
 use crate::Desk;
+use breakglass_journal::DiskThreads;
 use breakglass_protocol::Timestamp;
 use breakglass_triage::{Normal, NormalLearner};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Its name in the state directory.
 const FILE: &str = "normal.json";
 /// A disk that takes longer than this is left alone.
 const DISK_DEADLINE: Duration = Duration::from_secs(2);
+/// It is written every minute: a disk that hangs for an hour keeps one thread for it, not sixty.
+static WRITING: LazyLock<DiskThreads> = LazyLock::new(|| DiskThreads::new(1, DISK_DEADLINE));
 
 /// What an earlier run learnt as normal for a target; all absent where nothing was.
 #[must_use]
@@ -50,8 +54,7 @@ pub(crate) async fn save(desk: &Desk) {
         all.insert(view.name, learner);
     }
     let state = desk.fleet.state.clone();
-    let written = tokio::task::spawn_blocking(move || write(&state, &all));
-    if let Ok(Ok(Err(error))) = tokio::time::timeout(DISK_DEADLINE, written).await {
+    if let Some(Err(error)) = WRITING.run(move || write(&state, &all)).await {
         tracing::debug!(%error, "what the watch learnt could not be written down");
     }
 }

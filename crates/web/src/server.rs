@@ -150,10 +150,7 @@ impl Listening {
                     let Some((stream, address, place)) = accepted else { continue };
                     let (holding, tls) = (holding.clone(), tls.clone());
                     tokio::spawn(async move {
-                        match tls {
-                            None => holding.converse(stream, Peer::new(address, false)).await,
-                            Some(acceptor) => holding.secure(stream, address, acceptor).await,
-                        }
+                        holding.hold(stream, address, tls).await;
                         drop(place);
                     });
                 }
@@ -207,6 +204,14 @@ struct Holding {
 }
 
 impl Holding {
+    async fn hold(self, stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>) {
+        match tls {
+            None => self.converse(stream, Peer::new(address, false)).await,
+            // In a box: what encryption needs is large, and every connection without it would hold room for it.
+            Some(acceptor) => Box::pin(self.secure(stream, address, acceptor)).await,
+        }
+    }
+
     /// A connection at a port with TLS. Who speaks plain HTTP there is told where to go.
     async fn secure(self, stream: TcpStream, address: SocketAddr, acceptor: TlsAcceptor) {
         let stop = self.stop.clone();
@@ -271,5 +276,22 @@ impl Holding {
                 let _ = connection.await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_holds_room_for_what_it_needs_and_not_for_encryption() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let stop = CancellationToken::new();
+        let holding = Holding { router: Router::new(), head_timeout: Duration::from_secs(1), stop };
+        let held = size_of_val(&holding.hold(stream, address, None));
+        // Ten thousand people may watch.
+        assert!(held <= 3 << 10, "{held} bytes");
     }
 }

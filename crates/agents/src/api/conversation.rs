@@ -1,11 +1,20 @@
 //! What has been said in a turn, in neither dialect, and the rule by which it is kept short enough for the model.
 //!
 //! The rule: what people asked and what the model said stays longest; the oldest answers of tools go first, and say that
-//! they went; then whole early exchanges. The newest exchange always stays, so that a model never waits for an answer that it
-//! was given and cannot see.
+//! they went; then what the oldest calls were given; then whole early exchanges. The newest exchange always stays, so that a
+//! model never waits for an answer that it was given and cannot see; what it is too long for is shortened in it. What no
+//! tool takes at all is never sent back whole.
 
-use breakglass_recovery::turn::{Told, ToolAnswer, TurnBrief};
+use super::shorten;
+use breakglass_recovery::turn::{LARGEST_ARGUMENTS, Told, ToolAnswer, TurnBrief};
 use serde_json::Value;
+
+/// Of one message of the model so much is told back to it; the journal keeps no more either.
+const LONGEST_SPEECH: usize = 64 << 10;
+/// Arguments that weigh less are not worth shortening.
+const SHORT_ARGUMENTS: usize = 1 << 10;
+/// However little room there is, so much of an answer is seen.
+const LEAST: usize = 256;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,14 +79,36 @@ impl Conversation {
         push_user(&mut self.messages, text);
     }
 
+    /// Adds what the model said and called. The calls are judged as they came; what no tool takes is told back shortened.
+    pub(super) fn hear(&mut self, mut text: String, calls: &[Call]) {
+        shorten::text(&mut text, LONGEST_SPEECH);
+        let kept = |call: &Call| Call {
+            id: call.id.clone(),
+            name: shorten::name(&call.name),
+            arguments: match shorten::weight_of(&call.arguments) {
+                0..=LARGEST_ARGUMENTS => call.arguments.clone(),
+                _ => shorten::arguments(&call.arguments),
+            },
+        };
+        let calls = calls.iter().map(kept).collect();
+        self.messages.push(Message::Model { text, calls });
+    }
+
+    /// What it weighs in a request.
+    pub(super) fn weight(&self) -> usize {
+        shorten::MESSAGE
+            + shorten::weight(&self.system)
+            + self.messages.iter().map(Message::weight).sum::<usize>()
+    }
+
     /// Makes it fit into `limit` bytes by the rule above.
     pub(super) fn trim(&mut self, limit: usize) {
-        let mut size = self.system.len() + self.messages.iter().map(Message::size).sum::<usize>();
+        let mut weight = self.weight();
         let newest = self.messages.len().saturating_sub(2);
         for message in self.messages.iter_mut().take(newest) {
             let Message::Answers(answers) = message else { continue };
             for Answer { answer, .. } in answers {
-                if size <= limit {
+                if weight <= limit {
                     return;
                 }
                 let left = format!(
@@ -85,25 +116,54 @@ impl Conversation {
                     answer.text.len()
                 );
                 if left.len() < answer.text.len() {
-                    size -= answer.text.len() - left.len();
+                    weight -= shorten::weight(&answer.text) - left.len();
                     answer.text = left;
                 }
             }
         }
+        for message in self.messages.iter_mut().take(newest) {
+            if weight <= limit {
+                return;
+            }
+            weight -= message.shorten_calls();
+        }
         // A model's message with calls goes together with their answers, whichever dialect it is.
-        while size > limit && self.messages.len() > 3 {
+        while weight > limit && self.messages.len() > 3 {
             let Some(first) = self.messages.iter().skip(1).position(|m| matches!(m, Message::Model { .. }))
             else {
-                return;
+                break;
             };
             let first = first + 1;
             let with_answers = matches!(self.messages.get(first + 1), Some(Message::Answers(_)));
             let end = first + 1 + usize::from(with_answers);
             if end >= self.messages.len() {
-                return;
+                break;
             }
-            size -= self.messages.drain(first..end).map(|message| message.size()).sum::<usize>();
+            weight -= self.messages.drain(first..end).map(|message| message.weight()).sum::<usize>();
             self.join_users(first);
+        }
+        if weight > limit {
+            self.shorten_newest(limit);
+        }
+    }
+
+    /// The newest exchange alone is too long: what the model said and called is shortened first, since it knows that, then
+    /// each answer to its share of what is left.
+    fn shorten_newest(&mut self, limit: usize) {
+        let newest = self.messages.len().saturating_sub(2);
+        for message in self.messages.iter_mut().skip(newest) {
+            message.shorten_calls();
+            if let Message::Model { text, .. } = message {
+                shorten::text(text, limit / 8);
+            }
+        }
+        let whole = self.weight();
+        let Some(Message::Answers(answers)) = self.messages.last_mut() else { return };
+        let theirs: usize = answers.iter().map(|answer| shorten::weight(&answer.answer.text)).sum();
+        let room = limit.saturating_sub(whole - theirs);
+        let share = (room / answers.len().max(1)).max(LEAST);
+        for answer in answers {
+            shorten::text(&mut answer.answer.text, share);
         }
     }
 
@@ -139,7 +199,8 @@ fn recall(messages: &mut Vec<Message>, number: usize, told: &Told) {
         },
         Told::Called { tool, arguments, answer, is_error } => {
             let id = format!("earlier_{number}");
-            let call = Call { id: id.clone(), name: tool.clone(), arguments: arguments.clone() };
+            // As one dialect insists on: a name that a hostile model made up would have every later turn refused.
+            let call = Call { id: id.clone(), name: shorten::name(tool), arguments: arguments.clone() };
             match messages.last_mut() {
                 Some(Message::Model { calls, .. }) if calls.is_empty() => calls.push(call),
                 _ => messages.push(Message::Model { text: String::new(), calls: vec![call] }),
@@ -151,25 +212,47 @@ fn recall(messages: &mut Vec<Message>, number: usize, told: &Told) {
 }
 
 impl Message {
-    fn size(&self) -> usize {
-        match self {
-            Self::User(text) => text.len(),
-            Self::Model { text, calls } => {
-                text.len()
-                    + calls.iter().map(|call| call.name.len() + json_size(&call.arguments)).sum::<usize>()
+    /// What it weighs in a request, in whichever dialect it weighs more.
+    fn weight(&self) -> usize {
+        let text = match self {
+            Self::User(text) | Self::Model { text, .. } => shorten::weight(text),
+            Self::Answers(_) => 0,
+        };
+        let calls: usize = match self {
+            Self::Model { calls, .. } => calls.iter().map(Call::weight).sum(),
+            Self::User(_) | Self::Answers(_) => 0,
+        };
+        let answers: usize = match self {
+            Self::Answers(answers) => answers.iter().map(Answer::weight).sum(),
+            Self::User(_) | Self::Model { .. } => 0,
+        };
+        shorten::MESSAGE + text + calls + answers
+    }
+
+    /// Leaves of each long call its beginning; gives how much room that made.
+    fn shorten_calls(&mut self) -> usize {
+        let Self::Model { calls, .. } = self else { return 0 };
+        let mut made = 0;
+        for call in calls {
+            let before = shorten::weight_of(&call.arguments);
+            if before > SHORT_ARGUMENTS {
+                call.arguments = shorten::arguments(&call.arguments);
+                made += before.saturating_sub(shorten::weight_of(&call.arguments));
             }
-            Self::Answers(answers) => answers.iter().map(|answer| answer.answer.text.len()).sum(),
         }
+        made
     }
 }
 
-/// About how long a value is as JSON, without writing it.
-fn json_size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(json_size).sum::<usize>() + items.len() + 1,
-        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + 4 + json_size(value)).sum(),
-        _ => 6,
+impl Call {
+    fn weight(&self) -> usize {
+        shorten::CALL + self.id.len() + self.name.len() + shorten::weight_of(&self.arguments)
+    }
+}
+
+impl Answer {
+    fn weight(&self) -> usize {
+        shorten::ANSWER + self.id.len() + shorten::weight(&self.answer.text)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the two dialects have in common: a request made of a conversation, and a stream that becomes one message.
 
 use super::conversation::{Call, Conversation};
-use super::{anthropic, openai};
+use super::{anthropic, openai, shorten};
 use crate::endpoint::{Dialect, Endpoint};
 use crate::http::Trouble;
 use breakglass_recovery::turn::ToolSpec;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// A whole message of the model is not larger than this, arguments of calls included.
 pub(super) const MESSAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -85,6 +86,7 @@ impl Growing {
     /// The calls, with arguments that are no JSON as the text that they are: whoever judges them should see it.
     pub(super) fn take_calls(&mut self, step: usize) -> Vec<Call> {
         let calls = std::mem::take(&mut self.calls);
+        let mut ids = HashSet::new();
         calls
             .into_iter()
             .enumerate()
@@ -95,11 +97,24 @@ impl Growing {
                         serde_json::from_str(text).unwrap_or_else(|_| Value::String(call.arguments.clone()))
                     }
                 };
-                let id = if call.id.is_empty() { format!("call_{step}_{number}") } else { call.id };
+                // What cannot be told back, or says nothing, is replaced by a name of ours.
+                let id = if shorten::is_id(&call.id) && ids.insert(call.id.clone()) {
+                    call.id
+                } else {
+                    format!("call_{step}_{number}")
+                };
                 Call { id, name: call.name, arguments }
             })
             .collect()
     }
+}
+
+/// What the tools weigh in each request.
+pub(super) fn weight_of_tools(tools: &[ToolSpec]) -> usize {
+    let one = |tool: &ToolSpec| {
+        shorten::ANSWER + shorten::weight(&tool.description) + tool.name.len() + tool.schema.to_string().len()
+    };
+    tools.iter().map(one).sum::<usize>() + shorten::ANSWER
 }
 
 impl Dialect {

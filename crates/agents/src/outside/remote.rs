@@ -2,6 +2,7 @@
 //!
 //! What goes wrong is told apart by what is safe then: nothing was sent, the server refused, or nobody knows.
 
+use super::trust::{Judge, Trust};
 use crate::KeySource;
 use crate::http::innermost;
 use breakglass_recovery::turn::{ToolAnswer, ToolSpec};
@@ -10,17 +11,13 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -39,6 +36,7 @@ pub struct Remote {
     base: String,
     token: KeySource,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    judge: Arc<Judge>,
 }
 
 /// Why there is no such server to ask.
@@ -57,6 +55,22 @@ pub enum BadServer {
         "{address} is plain http to another machine: whoever listens on the way would have the token. Use https, or a tunnel to 127.0.0.1"
     )]
     InTheClear {
+        /// The address.
+        address: String,
+    },
+    /// A pin is none.
+    #[error(
+        "`{given}` is no SHA-256 of a certificate: it has 64 hexadecimal digits, as `breakglass status` on the server prints them"
+    )]
+    Fingerprint {
+        /// What was given.
+        given: String,
+    },
+    /// A pin or an authority for a line that has no certificate.
+    #[error(
+        "{address} has no encryption, so there is no certificate to hold against --fingerprint; use https"
+    )]
+    NothingToPin {
         /// The address.
         address: String,
     },
@@ -80,11 +94,11 @@ pub(super) enum Unreached {
 }
 
 impl Remote {
-    /// A server at this address. `authorities`: a PEM file that stands in the place of this machine's own list.
+    /// A server at this address, believed by `trust` where it is encrypted.
     ///
     /// # Errors
     /// [`BadServer`].
-    pub fn new(address: &str, token: KeySource, authorities: Option<&Path>) -> Result<Self, BadServer> {
+    pub fn new(address: &str, token: KeySource, trust: Trust) -> Result<Self, BadServer> {
         let base = address.trim_end_matches('/').to_owned();
         let bad = || BadServer::Address { address: address.to_owned() };
         let uri: Uri = base.parse().map_err(|_| bad())?;
@@ -102,8 +116,18 @@ impl Remote {
         if !encrypted && !here {
             return Err(BadServer::InTheClear { address: base });
         }
-        let client = client(encrypted, authorities).map_err(|reason| BadServer::Authorities { reason })?;
-        Ok(Self { base, token, client })
+        if !encrypted && matches!(trust, Trust::Pinned(_)) {
+            return Err(BadServer::NothingToPin { address: base });
+        }
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let judged = Judge::new(trust, encrypted).and_then(|judge| Ok((judge.connector(http)?, judge)));
+        let (connector, judge) = judged.map_err(|reason| BadServer::Authorities { reason })?;
+        // No connection is kept: a server that was restarted in between would turn a kept one into a call of unknown fate.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        Ok(Self { base, token, client, judge })
     }
 
     /// The tools that the server offers to this token.
@@ -186,7 +210,9 @@ impl Remote {
         let response = match timeout(CONNECT + ANSWER, self.client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_connect() => {
-                let why = format!("The breakglass server at {base} does not answer ({}).", innermost(&error));
+                let why = self.judge.sentence(base, &error).unwrap_or_else(|| {
+                    format!("The breakglass server at {base} does not answer ({}).", innermost(&error))
+                });
                 return Err(Unreached::NotThere(why));
             }
             Ok(Err(error)) => return Err(self.lost(&format!("broke off ({})", innermost(&error)))),
@@ -209,48 +235,6 @@ impl Remote {
             code => format!("{base} refused ({code}): {said}"),
         }))
     }
-}
-
-fn client(
-    encrypted: bool,
-    authorities: Option<&Path>,
-) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(CONNECT));
-    http.set_nodelay(true);
-    let builder = HttpsConnectorBuilder::new();
-    let connector = match authorities {
-        None if encrypted => {
-            let builder = builder.with_provider_and_native_roots(ring::default_provider());
-            let builder = builder.map_err(|error| format!("{error}; name a file with --ca"))?;
-            builder.https_only().enable_http1().wrap_connector(http)
-        }
-        authorities => builder
-            .with_tls_config(trusting(authorities)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http),
-    };
-    // No connection is kept: a server that was restarted in between would turn a kept one into a call of unknown fate.
-    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
-}
-
-fn trusting(authorities: Option<&Path>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = authorities {
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| told(&error))? {
-            let certificate = certificate.map_err(|error| told(&error))?;
-            roots.add(certificate).map_err(|error| told(&error))?;
-        }
-        if roots.is_empty() {
-            return Err(told(&"no certificate is in it"));
-        }
-    }
-    let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
-    let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[derive(Deserialize)]

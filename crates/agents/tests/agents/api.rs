@@ -62,11 +62,15 @@ async fn arguments_that_are_no_json_reach_the_judge_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_large_argument_arrives_whole() {
-    let large = json!({"command": "x".repeat(5 << 20)});
-    let (outcome, _model) =
-        play(Dialect::Anthropic, vec![Act::Say("", vec![("repair", large.to_string())]), done()]).await;
-    assert_eq!(outcome.calls, [("repair".to_owned(), large)]);
+async fn a_large_argument_arrives_whole_and_goes_back_shortened() {
+    for dialect in BOTH {
+        let large = json!({"command": "x".repeat(5 << 20)});
+        let (outcome, model) =
+            play(dialect, vec![Act::Say("", vec![("repair", large.to_string())]), done()]).await;
+        assert!(outcome.calls == [("repair".to_owned(), large)], "{dialect:?}");
+        let second = String::from_utf8(model.requests()[1].1.clone()).unwrap();
+        assert!(second.len() < 20_000 && second.contains("bytes of this were left out"), "{}", second.len());
+    }
 }
 
 #[tokio::test]

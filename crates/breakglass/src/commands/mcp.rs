@@ -9,13 +9,16 @@ mod direct;
 use crate::edge::{USAGE, coded};
 use crate::fleet_file::FleetFile;
 use anyhow::Context as _;
-use breakglass_agents::{Behind, Direct, KeySource, Remote, SKILL, serve_outside};
+use breakglass_agents::{Behind, Direct, Fingerprint, KeySource, Remote, SKILL, Trust, serve_outside};
 use breakglass_fleet::Fleet;
 use config::Client;
 use direct::Doors;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+/// A disk that takes longer to show the server's certificate hangs; it is gone on without.
+const DISK: Duration = Duration::from_secs(2);
 /// Where the token may stand instead of in a file.
 const TOKEN: &str = "BREAKGLASS_TOKEN";
 
@@ -34,6 +37,9 @@ pub(crate) struct Mcp {
     /// Whoever vouches for the server's certificate, in PEM; without it this machine's own list
     #[arg(long, value_name = "FILE", env = "BREAKGLASS_CA")]
     ca: Option<PathBuf>,
+    /// The SHA-256 of the server's certificate, as `breakglass status` prints it there: this one is believed, and no other
+    #[arg(long, value_name = "SHA-256", env = "BREAKGLASS_FINGERPRINT", conflicts_with = "ca")]
+    fingerprint: Option<Fingerprint>,
     /// Print the configuration for a client instead, or for all of them
     #[arg(long, value_name = "CLIENT", num_args = 0..=1, default_missing_value = "all", conflicts_with = "print_skill")]
     print_config: Option<Client>,
@@ -50,7 +56,13 @@ impl Mcp {
         }
         let fleet = file.load();
         if let Some(client) = self.print_config {
-            let server = self.server.or_else(|| address(fleet.as_ref().ok()?));
+            let fleet = fleet.ok();
+            let here = fleet.as_ref().and_then(|fleet| Some((fleet, address(fleet)?)));
+            let server = self.server.or_else(|| Some(here.as_ref()?.1.clone()));
+            // A certificate that the server made stays for years; one from files is renewed, and read when it is needed.
+            let own = here.filter(|(fleet, at)| Some(at) == server.as_ref() && is_own(fleet));
+            let pin = || of_page(own?.0).filter(|_| self.ca.is_none());
+            let fingerprint = self.fingerprint.or_else(pin);
             config::print(
                 client,
                 &config::Wanted {
@@ -58,6 +70,7 @@ impl Mcp {
                     server: server.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned()),
                     token_file: self.token_file.or_else(usual_token_file),
                     ca: self.ca,
+                    fingerprint,
                     fleet: file.named(),
                 },
             );
@@ -75,7 +88,17 @@ impl Mcp {
         fleet: Result<Fleet, breakglass_fleet::LoadError>,
         file: &FleetFile,
     ) -> anyhow::Result<Behind> {
-        let server = self.server.or_else(|| address(fleet.as_ref().ok()?));
+        let near = fleet.as_ref().ok().and_then(address);
+        let server = self.server.or_else(|| near.clone());
+        let trust = match (self.fingerprint, self.ca) {
+            (Some(pin), _) => Trust::Pinned(pin),
+            (None, Some(file)) => Trust::Authorities(file),
+            // On the server's own machine its certificate lies there to be read: no name and no authority says more.
+            (None, None) => {
+                let here = fleet.as_ref().ok().filter(|_| server == near && is_encrypted(&server));
+                here.and_then(of_page).map_or(Trust::Machine, Trust::Pinned)
+            }
+        };
         let token = match (&self.token_file, std::env::var_os(TOKEN)) {
             (Some(path), _) => KeySource::File(path.clone()),
             (None, Some(_)) => KeySource::Variable(TOKEN.to_owned()),
@@ -96,7 +119,7 @@ impl Mcp {
             Err(_) => None,
         };
         let (remote, no_remote) = match server {
-            Some(server) => (Some(Remote::new(&server, token, self.ca.as_deref())?), String::new()),
+            Some(server) => (Some(Remote::new(&server, token, trust)?), String::new()),
             None => (None, "No server is named: give --server, since the fleet file names none that this machine reaches safely.".to_owned()),
         };
         Ok(Behind { remote, no_remote, direct })
@@ -118,6 +141,23 @@ fn address(fleet: &Fleet) -> Option<String> {
         Some(listen) => Some(format!("http://{listen}")),
         None => tls().map(|listen| format!("https://{listen}")),
     }
+}
+
+fn is_encrypted(server: &Option<String>) -> bool {
+    server.as_ref().is_some_and(|server| server.starts_with("https://"))
+}
+
+/// Whether the page shows a certificate that the server itself made.
+fn is_own(fleet: &Fleet) -> bool {
+    fleet.web.tls.as_ref().is_some_and(|tls| tls.files.is_none())
+}
+
+/// The certificate that the page of this fleet shows, where it can be read here and in time.
+fn of_page(fleet: &Fleet) -> Option<Fingerprint> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let fleet = fleet.clone();
+    std::thread::spawn(move || tell.send(breakglass_web::fingerprint(&fleet)));
+    told.recv_timeout(DISK).ok()?.ok()?.parse().ok()
 }
 
 /// Where a token is looked for unless a file is named.

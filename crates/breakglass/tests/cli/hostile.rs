@@ -49,6 +49,8 @@ autonomy = "ask"
 "#;
 /// Little, so that one call too many is seen; the verbs follow each other without a pause, so that only the count refuses.
 const BUDGET: &str = "[agent.budget]\ncommands = 2\ncalls = 40\ncool_down = \"0 s\"\n";
+/// No request to a model is larger.
+const LARGEST_REQUEST: usize = 400_000;
 
 struct Stand {
     site: Site,
@@ -91,6 +93,9 @@ fn outcomes(events: &[Value]) -> Vec<&str> {
 fn a_hostile_model_gets_no_further_than_its_bounds_and_reads_why() {
     let legitimate = "echo legitimate; id -u";
     let wishes = [
+        // First, so that whatever comes after it would be sent along with what the model said here.
+        ("repair", json!({ "target": "devvm", "command": "x".repeat(5 << 20) }), "too-large"),
+        ("diag", json!({ "y".repeat(5 << 20): true }), "too-large"),
         ("hosts", json!({ "all": true }), "bad-arguments"),
         ("triage", json!({ "target": "../../etc" }), "no-such-host"),
         ("diag", json!({ "host": "pve", "command": "cat /etc/shadow" }), "no-diag-door"),
@@ -110,15 +115,12 @@ fn a_hostile_model_gets_no_further_than_its_bounds_and_reads_why() {
         ("repair", json!({ "command": legitimate }), "done"),
         ("repair", json!({ "command": legitimate }), "done"),
         ("repair", json!({ "command": legitimate }), "budget-commands"),
-        // Last, since our own loop sends what the model said back to it.
-        ("repair", json!({ "command": "x".repeat(5 << 20) }), "too-large"),
     ];
     let rules: Vec<&str> = wishes.iter().map(|(.., rule)| *rule).collect();
     let mut acts: Vec<Act> = wishes
         .iter()
         .map(|(tool, arguments, _)| Act::Say("I want this.", vec![(*tool, arguments.to_string())]))
         .collect();
-    let report = acts.len();
     acts.push(Act::Say("I give up.", vec![]));
     // The other VM, where a verb may only be watched and a command has to be asked for; nobody answers.
     acts.push(Act::Say("There then.", vec![("power", json!({ "verb": "cycle" }).to_string())]));
@@ -149,7 +151,20 @@ fn a_hostile_model_gets_no_further_than_its_bounds_and_reads_why() {
     }
     let largest = events.iter().map(|event| event.to_string().len()).max();
     assert!(largest < Some(32 << 10), "the 5 MB are in the journal: {largest:?}");
-    assert!(texts.get(report).unwrap().len() > 5 << 20, "the argument did arrive");
+    // Its own words come back to the model as its dialect wants it, and shortened: no request is larger than any other may be.
+    let sizes: Vec<usize> = texts.iter().map(String::len).collect();
+    assert!(sizes.iter().all(|size| *size <= LARGEST_REQUEST), "{sizes:?}");
+    let second: Value = serde_json::from_str(texts.get(1).unwrap()).unwrap();
+    let called = &second["messages"][1]["content"][1];
+    assert_eq!(
+        (called["name"].as_str(), called["input"]["target"].as_str()),
+        (Some("repair"), Some("devvm"))
+    );
+    let command = called["input"]["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("xxx") && command.ends_with(" bytes of this were left out to make room]"),
+        "{command}"
+    );
     let heard: Vec<String> = stand.site.read("calls").lines().map(str::to_owned).collect();
     assert_eq!(heard.iter().filter(|line| *line == "--json cycle").count(), 2);
     assert!(heard.iter().all(|line| ["--json cycle", "--json status"].contains(&line.as_str())), "{heard:?}");

@@ -22,6 +22,7 @@ mod hostile;
 mod http;
 mod mcp;
 mod mcp_config;
+mod mcp_tls;
 mod notify;
 #[path = "../../../../e2e/src/person.rs"]
 #[expect(unreachable_pub, reason = "it is another crate's")]

@@ -12,10 +12,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::Command as AsyncCommand;
 
-fn mcp(site: &Site) -> Command {
+pub(crate) fn mcp(site: &Site) -> Command {
     let mut command = command(&["mcp"]);
     command.env("BREAKGLASS_FLEET", site.fleet()).env("BREAKGLASS_TOKEN_FILE", site.token());
-    for name in ["BREAKGLASS_SERVER", "BREAKGLASS_TOKEN", "BREAKGLASS_CA"] {
+    for name in ["BREAKGLASS_SERVER", "BREAKGLASS_TOKEN", "BREAKGLASS_CA", "BREAKGLASS_FINGERPRINT"] {
         command.env_remove(name);
     }
     command.stderr(Stdio::null());
@@ -23,14 +23,18 @@ fn mcp(site: &Site) -> Command {
 }
 
 /// A real client with the binary behind it, which ends with it.
-struct Session {
+pub(crate) struct Session {
     client: RunningService<RoleClient, ()>,
     child: tokio::process::Child,
 }
 
 impl Session {
     async fn start(site: &Site) -> Self {
-        let mut child = AsyncCommand::from(mcp(site));
+        Self::of(mcp(site)).await
+    }
+
+    pub(crate) async fn of(command: Command) -> Self {
+        let mut child = AsyncCommand::from(command);
         let mut child =
             child.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let pipes = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
@@ -38,7 +42,7 @@ impl Session {
         Self { client, child }
     }
 
-    async fn tools(&self) -> Vec<Tool> {
+    pub(crate) async fn tools(&self) -> Vec<Tool> {
         self.client.list_all_tools().await.unwrap()
     }
 
@@ -47,7 +51,7 @@ impl Session {
     }
 
     /// The text of an answer, and whether it is an error that the model reads.
-    async fn call(&self, tool: &'static str, arguments: Value) -> (String, bool) {
+    pub(crate) async fn call(&self, tool: &'static str, arguments: Value) -> (String, bool) {
         let arguments = arguments.as_object().unwrap().clone();
         let wish = CallToolRequestParams::new(tool).with_arguments(arguments);
         let answer = self.client.call_tool(wish).await.unwrap();
@@ -56,7 +60,7 @@ impl Session {
     }
 
     /// The client goes; the binary has to go with it.
-    async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         let _ = self.client.cancel().await;
         let ended = tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await;
         // It ends when its client is gone.
@@ -64,7 +68,7 @@ impl Session {
     }
 }
 
-fn serving(site: &Site) -> Serving {
+pub(crate) fn serving(site: &Site) -> Serving {
     let serving = serve(site);
     wait_until("an answer", Duration::from_secs(20), || healthy(site.web));
     serving

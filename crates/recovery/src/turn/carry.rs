@@ -144,12 +144,15 @@ async fn command(desk: &Desk, call: &Call<'_>, door: Door, line: &str, deadline:
             Came::refused(&Denial::new("not-sent", error.to_string(), instead))
         }
         Ok(end) => {
-            let ended = match end.exit {
-                Some(code) => format!("Exit code {code} after {} ms.", end.millis),
-                None => format!("{} (after {} ms)", end.message, end.millis),
+            let Some(code) = end.exit else {
+                // How it ended may be the far end's own word, and so is nothing that we would say.
+                let ended = format!("It did not end by itself (after {} ms). What came of it:", end.millis);
+                let text = format!("{}\n{}", end.message, end.output);
+                let by = format!("the door to {}", call.about);
+                return Came { rest: end.rest, ..Came::failed(ended) }.written_by(&by, text);
             };
-            let came = if end.exit.is_some() { Came::done(ended) } else { Came::failed(ended) };
-            Came { exit: end.exit, rest: end.rest, ..came }.written_by(call.about, end.output)
+            let ended = format!("Exit code {code} after {} ms.", end.millis);
+            Came { exit: end.exit, rest: end.rest, ..Came::done(ended) }.written_by(call.about, end.output)
         }
     }
 }
@@ -173,7 +176,9 @@ async fn power(desk: &Desk, call: &Call<'_>, verb: Verb) -> Came {
         Pressed::Accepted { operation, .. } => followed(desk, call, verb, Some(&operation)).await,
         Pressed::Unsure { message, .. } => {
             let came = followed(desk, call, verb, None).await;
-            Came { ours: format!("{message}\n{}", came.ours), ..came }
+            let theirs = came.theirs.map_or_else(String::new, |(_, text)| text);
+            let ours = format!("The line was lost before the answer. {}", came.ours);
+            Came { ours, theirs: None, ..came }.written_by("the power door", format!("{message}\n{theirs}"))
         }
         Pressed::Stale { since } => {
             let news: Vec<String> = since
@@ -184,20 +189,24 @@ async fn power(desk: &Desk, call: &Call<'_>, verb: Verb) -> Came {
             Came::refused(&Denial::new(
                 "stale",
                 "something has happened since the triage",
-                format!("Read it, and decide anew: {}", news.join(" / ")),
+                "Read it, and decide anew.",
             ))
+            .written_by("this incident", news.join("\n"))
         }
-        Pressed::Refused { refusal, .. } => Came::refused(&Denial::new(
-            "guard",
-            format!("the guard refused ({}): {}", refusal.rule, refusal.reason),
-            format!("{}.", refusal.hint),
-        )),
+        // A guard's words are those of whoever has its host.
+        Pressed::Refused { refusal, .. } => {
+            Came::refused(&Denial::new("guard", "the guard refused", "Its hint names what it would allow."))
+                .written_by("the guard", format!("({}): {}; {}", refusal.rule, refusal.reason, refusal.hint))
+        }
         Pressed::Busy { message, .. } => Came::refused(&Denial::new(
             "busy",
-            message,
+            "another operation has the VM",
             "Wait for its end with triage; do not press again meanwhile.",
-        )),
-        Pressed::Failed { message, .. } => Came::failed(message),
+        ))
+        .written_by("the guard", message),
+        Pressed::Failed { message, .. } => {
+            Came::failed(format!("{verb}: nothing was started.")).written_by("the power door", message)
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod says;
 mod standing;
 mod start;
 mod tools;
+mod unseen;
 mod visits;
 
 pub use approve::{ApprovalError, answer_call};
@@ -29,7 +30,9 @@ pub use engine::{Engine, Engines, Prompt, Says, Told, ToolAnswer, ToolSpec, Tool
 pub use outside::{Reach, call_outside, outside_grants, outside_tools};
 pub use preset::Preset;
 pub use registry::{Asked, Turns};
+pub use request::LARGEST_ARGUMENTS;
 pub use start::{NotRunning, StartError, StartTurn, start_turn, stop_turn};
+pub use unseen::is_unseen;
 
 pub(crate) use answer::redacted;
 pub(crate) use registry::Halt;

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Arguments beyond this are nothing that a tool takes.
-pub(crate) const LARGEST_ARGUMENTS: usize = 48 << 10;
+/// Arguments of more bytes are nothing that a tool takes: the gate refuses them.
+pub const LARGEST_ARGUMENTS: usize = 48 << 10;
 /// A command runs so long unless the model says otherwise.
 const COMMAND_DEADLINE: u64 = 60;
 /// And so long at most.

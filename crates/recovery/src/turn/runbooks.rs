@@ -3,12 +3,16 @@
 use super::answer::Came;
 use crate::Desk;
 use breakglass_incident::policy::Denial;
+use breakglass_journal::DiskThreads;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A disk that takes longer hangs.
 const DISK: Duration = Duration::from_secs(3);
+/// An agent may ask for runbooks as often as it likes, and no oftener than this does the disk of theirs keep a thread.
+static READING: LazyLock<DiskThreads> = LazyLock::new(|| DiskThreads::new(2, DISK));
 /// A runbook is read by people; longer than this it is none.
 const LONGEST: u64 = 256 << 10;
 /// So many are listed.
@@ -47,7 +51,7 @@ pub(crate) async fn read(desk: &Desk, name: Option<&str>) -> Came {
 }
 
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::time::timeout(DISK, tokio::task::spawn_blocking(work)).await.ok()?.ok()
+    READING.run(work).await
 }
 
 fn names(dir: &Path) -> Vec<(String, String)> {

@@ -10,6 +10,7 @@ use super::engine::{ToolAnswer, ToolSpec, Tools};
 use super::observer::Observer;
 use super::request::{LARGEST_ARGUMENTS, Request, specs};
 use super::standing::{Counted, Place, Standing, not_granted};
+use super::unseen::is_unseen;
 use crate::Desk;
 use crate::record::keep;
 use breakglass_fleet::{Door, DoorKind};
@@ -271,6 +272,14 @@ impl Gate {
             shown: cut(&shown, SHOWN),
             digest,
         };
+        if shown.chars().any(is_unseen) {
+            return Err(Denial::new(
+                "cannot-be-shown",
+                "a person has to see what they allow, and this has characters that nobody sees (escapes, marks that turn \
+                 the direction of writing)",
+                "Write it without them.",
+            ));
+        }
         if shown.len() > SHOWN {
             return Err(Denial::new(
                 "too-long-to-ask",
@@ -352,6 +361,9 @@ impl Gate {
         let wish = Wish { incident, target: home, spend, autonomy, approved };
         let now = self.desk.now();
         let mut ledger = self.desk.turns.ledger();
+        // A turn that began while this waited for a person has counted it from the journal: it is not to stand in its own way.
+        ledger.give_back(id);
+        ledger.settle(now);
         let decision = decide(wish, &self.desk.fleet.agent.budget, &ledger, now);
         if decision == Decision::Act {
             ledger.take(id, Spent { at: now, incident, target: home.to_owned(), spend });

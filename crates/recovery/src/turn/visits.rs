@@ -41,6 +41,8 @@ impl Visits {
     /// Counts a call; gives its number in this hour.
     pub(crate) fn count(&self, by: &str, now: Timestamp) -> u64 {
         self.with(by, now, |visit| {
+            // After a clock was set back the hour is not waited for until it comes round.
+            visit.since = visit.since.min(now);
             if now.millis_since(visit.since) >= HOUR_MILLIS {
                 visit.since = now;
                 visit.calls = 0;
@@ -76,5 +78,8 @@ mod tests {
         assert_eq!((visits.count("a", at(0)), visits.count("a", at(5)), visits.count("b", at(6))), (1, 2, 1));
         assert_eq!(visits.count("a", at(3_599_999)), 3);
         assert_eq!(visits.count("a", at(3_600_000)), 1);
+        // Set back by a day: an hour later it begins anew all the same.
+        assert_eq!(visits.count("a", at(-80_000_000)), 2);
+        assert_eq!(visits.count("a", at(-76_400_000)), 1);
     }
 }

@@ -97,6 +97,20 @@ async fn without_a_grant_they_look_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_asked_for_what_they_could_not_see() {
+    let site = Site::with_agent("interval = \"200 ms\"\n[agent.outside]\nrepair = \"ask\"");
+    let desk = site.desk();
+    for hidden in
+        ["df -h \u{1b}]0; echo hidden \u{7}", "echo hidden\r", "echo \u{202e}neddih", "echo hidden\u{e0041}"]
+    {
+        let answer = call(&desk, "repair", json!({ "target": "devvm", "command": hidden })).await;
+        assert!(answer.is_error && answer.text.contains("(cannot-be-shown)"), "{hidden:?}: {answer:?}");
+    }
+    assert!(desk.turns.asked().is_empty());
+    assert!(site.inside_calls().iter().all(|line| !line.contains("hidden") && !line.contains("neddih")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_granted_to_be_asked_waits_for_a_person_in_an_incident_of_its_own() {
     let site = Site::with_agent("interval = \"200 ms\"\n[agent.outside]\nrepair = \"ask\"");
     let desk = site.desk();

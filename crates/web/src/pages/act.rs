@@ -2,7 +2,7 @@
 
 use super::confirm::{self, Context};
 use super::layout::{csrf, reserved};
-use super::words::{self, clean, duration, lamp, moment, took, verb_title};
+use super::words::{self, clean, duration, exact, lamp, moment, took, verb_title};
 use super::{power, progress, turn};
 use breakglass_fleet::Role;
 use breakglass_incident::View;
@@ -47,7 +47,7 @@ fn commands(context: &Context<'_>, view: &View) -> Markup {
     html! {
         @for command in running {
             form.card.in.stack method="post" action=(context.action(&format!("commands/{}/stop", command.id))) {
-                p { span.lamp.work { "Runs" } " " code { (clean(&command.command)) } " since " (moment(command.since, context.now)) }
+                p { span.lamp.work { "Runs" } " " code { (exact(&command.command)) } " since " (moment(command.since, context.now)) }
                 (csrf(context.visitor))
                 (reserved(context.visitor, Role::Operate, html! { button.wide { "Stop this command" } }))
             }

@@ -1,6 +1,6 @@
 //! One call of an agent's tool: folded, with what was called, what came back, how long it took, and what we saw after it.
 
-use super::words::{boxed, clean, lamp, moment, readable, size, took};
+use super::words::{boxed, clean, exact, lamp, moment, readable, size, took};
 use breakglass_incident::{Actor, ArtifactRef, Call, CallOutcome, Event, EventBody, TurnEvent};
 use breakglass_protocol::Timestamp;
 use maud::{Markup, html};
@@ -40,13 +40,13 @@ pub(crate) fn row(
                 }
                 div.calls { details.fold id={ "k" (event.seq) } {
                     summary {
-                        code { (clean(&brief(shown))) } " "
+                        code { (exact(&brief(shown))) } " "
                         span.quiet.small {
                             (clean(tool)) @if let Some(target) = target { " on " (clean(target)) }
                             ", " span #{ "h" (event.seq) } { (how(answer)) }
                         }
                     }
-                    @if brief(shown) != *shown { pre.out tabindex="0" { (clean(shown)) } }
+                    @if brief(shown) != *shown { pre.out tabindex="0" { (exact(shown)) } }
                     div #{ "c" (event.seq) } {
                         @match answer {
                             Some(answer) => (answered(answer)),

@@ -5,7 +5,7 @@
 
 use super::confirm::Context;
 use super::layout::{csrf, reserved};
-use super::words::{clean, moment, ticking};
+use super::words::{clean, exact, moment, ticking};
 use breakglass_fleet::Role;
 use breakglass_incident::{Actor, TurnOutcome, View, WaitingCall};
 use breakglass_recovery::turn::Preset;
@@ -82,7 +82,7 @@ fn question(context: &Context<'_>, waiting: &WaitingCall<'_>, first: bool) -> Ma
                     }
                     " wants " @if call.tool == "power" { "the power door to " }
                     @else { "to run on " (context.target.name) ", through the repair door:" } }
-                pre.out.exact tabindex="0" { (clean(&call.shown)) }
+                pre.out.exact tabindex="0" { (exact(&call.shown)) }
                 (reserved(context.visitor, Role::Operate, html! { div.sends {
                     form method="post" action=(to("approve")) {
                         (csrf(context.visitor))

@@ -1,6 +1,7 @@
 //! Small words that every page needs: durations, states, and text from elsewhere made harmless to read.
 
 use breakglass_protocol::{RunState, Status, Timestamp, Verb};
+use breakglass_recovery::turn::is_unseen;
 use breakglass_triage::Health;
 use maud::{Markup, html};
 
@@ -146,23 +147,24 @@ pub(crate) fn clean(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\n' | '\t' => out.push(c),
             '\r' if rest.peek() == Some(&'\n') => {}
-            '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{61c}'
-            | '\u{feff}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{200b}'
-            | '\u{2060}'
-            | '\u{ad}'
-            | '\u{e0000}'..='\u{e007f}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_unseen(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+/// What was or will be run, to the letter: nothing is taken out, since what a terminal would swallow a shell carries out. What
+/// nobody sees becomes visible.
+pub(crate) fn exact(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\u{1b}' => '\u{241b}',
+            '\r' => '\u{240d}',
+            c if is_unseen(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
 }
 
 /// More of one text than this is no reading matter: the browser would have to lay it out all the same.
@@ -217,6 +219,13 @@ mod tests {
         ] {
             assert_eq!(clean(text), seen);
         }
+    }
+
+    #[test]
+    fn of_what_is_run_nothing_is_hidden() {
+        let hidden = "df -h \u{1b}]0; rm -rf /srv \u{7}\r\n";
+        assert_eq!(clean(hidden), "df -h \n", "as a terminal would show it");
+        assert_eq!(exact(hidden), "df -h \u{241b}]0; rm -rf /srv \u{fffd}\u{240d}\n");
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn conversation(exchanges: usize, size: usize) -> Conversation {
 }
 
 fn size(conversation: &Conversation) -> usize {
-    conversation.messages.iter().map(Message::size).sum()
+    conversation.weight()
 }
 
 /// Every call is answered right after it, which both dialects insist on.
@@ -89,4 +89,81 @@ fn people_who_come_together_by_a_removal_are_one_message() {
     trimmed.trim(2_000);
     assert!(is_well_formed(&trimmed), "{:?}", trimmed.messages);
     assert!(size(&trimmed) <= 2_000);
+}
+
+/// A conversation whose newest exchange has many calls, each as large as it may be, and as long answers.
+fn overfull() -> Conversation {
+    let mut full = conversation(30, 9000);
+    let long = |number: usize| match (number, number % 3) {
+        (3, _) => json!({ "command": "y".repeat(5 << 20) }),
+        (_, 0) => json!({ "command": "\u{1}\"".repeat(20_000) }),
+        (_, 1) => json!("no json \\".repeat(5000)),
+        _ => json!({ "command": { "nested": ["x".repeat(40_000)] } }),
+    };
+    let call = |number| Call {
+        id: format!("n{number}"),
+        name: "repair\u{202e} ".repeat(99),
+        arguments: long(number),
+    };
+    let calls: Vec<Call> = (0..64).map(call).collect();
+    let answer = |call: &Call| {
+        let text = format!("Refused (too-large): {}", "\u{1b}ä".repeat(8000));
+        Answer { id: call.id.clone(), answer: ToolAnswer { text, is_error: true } }
+    };
+    let answers = calls.iter().map(answer).collect();
+    full.hear("\t".repeat(1 << 20), &calls);
+    full.messages.push(Message::Answers(answers));
+    full
+}
+
+#[test]
+fn what_an_earlier_turn_called_is_told_by_a_name_that_no_endpoint_refuses() {
+    let mut messages = vec![Message::User("go".to_owned())];
+    let told = Told::Called {
+        tool: "rm -rf \"/\" \u{202e}".to_owned(),
+        arguments: json!({}),
+        answer: "Refused (unknown-tool)".to_owned(),
+        is_error: true,
+    };
+    recall(&mut messages, 1, &told);
+    let Some(Message::Model { calls, .. }) = messages.get(1) else { panic!("{messages:?}") };
+    assert!(calls[0].name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{calls:?}");
+}
+
+#[test]
+fn the_newest_exchange_is_shortened_where_it_alone_is_too_long() {
+    for limit in [160_000, 400_000] {
+        let mut trimmed = overfull();
+        trimmed.trim(limit);
+        assert!(is_well_formed(&trimmed));
+        assert!(trimmed.weight() <= limit, "{} of {limit}", trimmed.weight());
+        let Some(Message::Answers(answers)) = trimmed.messages.last() else { panic!("no answers") };
+        assert_eq!(answers.len(), 64);
+        for Answer { answer, .. } in answers {
+            assert!(answer.text.starts_with("Refused (too-large)") && answer.text.contains("left out"));
+        }
+    }
+}
+
+#[test]
+fn no_request_is_larger_than_what_was_weighed() {
+    let tools: Vec<_> = ["hosts", "repair"]
+        .map(|name| breakglass_recovery::turn::ToolSpec {
+            name: name.to_owned(),
+            description: "Says \"this\".\n".repeat(40),
+            schema: json!({ "type": "object", "properties": { "command": { "type": "string" } } }),
+            read_only: true,
+            destructive: false,
+        })
+        .into();
+    for dialect in [crate::Dialect::Anthropic, crate::Dialect::OpenAi] {
+        let endpoint =
+            crate::Endpoint::new("http://127.0.0.1:1", dialect, "m", crate::KeySource::None).unwrap();
+        let around = super::super::dialect::weight_of_tools(&tools);
+        for mut all in [overfull(), conversation(5, 10), conversation(300, 2000)] {
+            all.trim(200_000);
+            let body = dialect.body(&endpoint, &all, &tools).to_string();
+            assert!(body.len() <= all.weight() + around, "{} of {}", body.len(), all.weight() + around);
+        }
+    }
 }

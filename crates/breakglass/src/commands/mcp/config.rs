@@ -1,5 +1,6 @@
 //! What a client's configuration needs, in that client's own format. No secret stands in it: the token is named by its file.
 
+use breakglass_agents::Fingerprint;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub(super) struct Wanted {
     pub(super) server: String,
     pub(super) token_file: Option<PathBuf>,
     pub(super) ca: Option<PathBuf>,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) fleet: Option<PathBuf>,
 }
 
@@ -47,6 +49,9 @@ impl Wanted {
         file("--fleet", &self.fleet);
         file("--token-file", &self.token_file);
         file("--ca", &self.ca);
+        if let Some(pin) = &self.fingerprint {
+            all.extend(["--fingerprint".to_owned(), pin.to_string()]);
+        }
         let at = usize::from(self.fleet.is_some()) * 2;
         all.splice(at..at, ["mcp".to_owned(), "--server".to_owned(), self.server.clone()]);
         all
