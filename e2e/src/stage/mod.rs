@@ -286,6 +286,7 @@ async fn build(folder: &Path, port: u16) -> Result<Built> {
     let working = scenes::working(&desk).await?;
     let recovered = scenes::recovered(&desk).await?;
     scenes::quiet(&desk);
+    scenes::proven(&desk);
     let prompt = Prompt::default();
     desk.turns
         .set_engines(Engines { list: vec![Arc::new(Played { name: "claude", part: turn::talk })], prompt });

@@ -4,7 +4,8 @@
 use super::{ago, now};
 use anyhow::Result;
 use breakglass_incident::{
-    Actor, ArtifactRef, CommandId, Delivery, EventBody, ForensicsPart, IncidentId, PressId, TargetState,
+    Actor, ArtifactRef, CommandId, Delivery, EventBody, ForensicsPart, IncidentId, PressId, Proof,
+    TargetState, Trial,
 };
 use breakglass_protocol::{
     BlockCounters, BlockSample, OperationId, PartOutcome, Phase, ProcessIdentity, RunState, StagedChange,
@@ -276,6 +277,33 @@ pub(super) async fn recovered(desk: &Desk) -> Result<IncidentId> {
         desk.board.place(view);
     }
     Ok(id)
+}
+
+/// What the canary found: most doors hold, one lost its forced command, one was never tried.
+pub(super) fn proven(desk: &Desk) {
+    let proof = |door: &str, kind: &str, trial: Trial, next: &str| Proof {
+        door: door.to_owned(),
+        kind: kind.to_owned(),
+        proven: trial.held,
+        trials: vec![trial],
+        next: next.to_owned(),
+    };
+    let trial = |held, seen: &str| Trial {
+        what: "a plain shell command is refused".to_owned(),
+        held,
+        seen: seen.to_owned(),
+    };
+    let held = [
+        ("devvm-power", "power"),
+        ("devvm-repair", "repair"),
+        ("gitvm-power", "power"),
+        ("mailvm-power", "power"),
+    ]
+    .map(|(door, kind)| proof(door, kind, trial(true, ""), ""));
+    desk.board.show_proofs(ago(2 * 3600), &held);
+    let next = "Look at the key's line in authorized_keys on the host: it may run anything now";
+    let lost = trial(false, "it ran, and answered `breakglass-canary`");
+    desk.board.show_proofs(ago(900), &[proof("gitvm-repair", "repair", lost, next)]);
 }
 
 pub(super) fn quiet(desk: &Desk) {
