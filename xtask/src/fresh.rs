@@ -51,6 +51,7 @@ impl Fresh {
             "etc/apt/apt.conf.d",
             "etc/apt/auth.conf.d",
             "etc/npmrc",
+            "etc/pip.conf",
             "root/.npmrc",
         ] {
             let from = Path::new("/").join(place);
