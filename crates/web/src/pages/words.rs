@@ -147,11 +147,18 @@ pub(crate) fn clean(text: &str) -> String {
             '\u{1b}' => skip_escape(&mut rest),
             '\n' | '\t' => out.push(c),
             '\r' if rest.peek() == Some(&'\n') => {}
+            c if shapes(c) => out.push(c),
             c if is_unseen(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+/// What takes no room and is still part of how a word or an emoji is written: joiners and variation selectors. In a text it is
+/// left; in a command it is not.
+const fn shapes(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// What was or will be run, to the letter: nothing is taken out, since what a terminal would swallow a shell carries out. What
@@ -218,6 +225,14 @@ mod tests {
             ("<script>", "<script>"),
         ] {
             assert_eq!(clean(text), seen);
+        }
+    }
+
+    #[test]
+    fn an_emoji_of_several_and_a_word_with_a_joiner_stay_whole() {
+        for text in ["👩\u{200d}👩\u{200d}👧", "🏳\u{fe0f}\u{200d}🌈", "می\u{200c}خواهم"] {
+            assert_eq!(clean(text), text);
+            assert_ne!(exact(text), text);
         }
     }
 
