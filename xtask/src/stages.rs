@@ -88,7 +88,7 @@ pub(crate) fn test(full: bool) -> Result<()> {
     setup::install(Wanted::Tests)?;
     let guard = guard()?;
     image(false)?;
-    run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins"]))?;
+    run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins", "--examples"]))?;
     let begun = Instant::now();
     let mut tests = with_lab(cargo(&["test", "--quiet", "--workspace", "--no-fail-fast"]), &guard);
     if let Some(claude) = crate::claude::claude() {
