@@ -52,6 +52,7 @@ impl Fresh {
             "etc/apt/auth.conf.d",
             "etc/npmrc",
             "etc/pip.conf",
+            "usr/local/share/ca-certificates",
             "root/.npmrc",
         ] {
             let from = Path::new("/").join(place);
@@ -71,7 +72,8 @@ impl Fresh {
                 let _ = std::fs::copy(&from, &to);
             }
         }
-        Ok(())
+        // Into the one file that all of them read.
+        run("certificates", command("chroot", &[&root, "update-ca-certificates"]))
     }
 
     fn clone_repository(&self) -> Result<()> {
