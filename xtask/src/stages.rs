@@ -88,9 +88,12 @@ pub(crate) fn test(full: bool) -> Result<()> {
     setup::install(Wanted::Tests)?;
     let guard = guard()?;
     image(false)?;
-    run("building", cargo(&["build", "--quiet", "--workspace", "--tests", "--bins", "--examples"]))?;
+    // Not the examples, which clippy compiles, and no doc tests, of which there are none: both cost minutes.
+    let kinds = ["--lib", "--bins", "--tests"];
+    run("building", cargo(&[&["build", "--quiet", "--workspace"], kinds.as_slice()].concat()))?;
     let begun = Instant::now();
-    let mut tests = with_lab(cargo(&["test", "--quiet", "--workspace", "--no-fail-fast"]), &guard);
+    let test = [&["test", "--quiet", "--workspace", "--no-fail-fast"], kinds.as_slice()].concat();
+    let mut tests = with_lab(cargo(&test), &guard);
     if let Some(claude) = crate::claude::claude() {
         tests.env(crate::claude::VARIABLE, claude);
     }
