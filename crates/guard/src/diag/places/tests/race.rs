@@ -164,7 +164,7 @@ fn a_swapped_bind_mount_discloses_nothing() {
 }
 
 #[test]
-#[ignore = "100,000 reads of each kind, for a full run"]
+#[ignore = "100,000 reads of each kind take minutes: runs in `cargo xtask test --full`"]
 fn swaps_disclose_nothing_in_the_long_run() {
     if in_own_mounts("diag::places::tests::race::swaps_disclose_nothing_in_the_long_run", true) {
         symbolic_link(FULL);
