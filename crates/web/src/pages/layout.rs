@@ -110,7 +110,8 @@ pub(crate) fn page(frame: &Frame<'_>, page: &Page<'_>) -> Markup {
                         }
                         @if frame.changed_keys > 0 || frame.place == Place::Hosts {
                             a href="/hosts" aria-current=[here(Place::Hosts)] {
-                                "Keys" @if frame.changed_keys > 0 { " " span.count { (frame.changed_keys) } }
+                                @if frame.changed_keys > 0 { "Keys " span.count { (frame.changed_keys) } }
+                                @else { "Hosts" }
                             }
                         }
                         @if let Some(link) = frame.link { a href=(link.href) { (link.label) } }
