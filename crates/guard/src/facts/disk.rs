@@ -141,8 +141,8 @@ fn marker_path(mount: &Mount) -> PathBuf {
     marker_dir().join(mount.device.replace(':', "-"))
 }
 
-/// Writes a small file, syncs it, says how long that took, and takes it away. The name is the same each time, so
-/// that one left by a crash goes with the next probe.
+/// Writes a small file, syncs it, takes it away and says how long it took to be durable. The name is the same each
+/// time, so that one left by a crash goes with the next probe.
 fn probe(mount: &Mount) {
     let path = Path::new(&mount.mount).join(format!(".breakglass-probe-{}", mount.device.replace(':', "-")));
     let _ = std::fs::remove_file(&path);
@@ -154,15 +154,14 @@ fn probe(mount: &Mount) {
             let mut file = File::from(descriptor);
             file.write_all(&[b'.'; 512])?;
             file.sync_all()
-        });
+        })
+        .map(|()| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    // Before the word is out: whoever reads it may end us, and a disk that hangs on this is stuck like any other.
+    let _ = std::fs::remove_file(&path);
     match synced {
-        Ok(()) => {
-            let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            say(&Said::Probe(SyncProbe { millis: Some(millis), ..nothing(mount) }));
-        }
+        Ok(millis) => say(&Said::Probe(SyncProbe { millis: Some(millis), ..nothing(mount) })),
         Err(error) => say_error(mount, &error),
     }
-    let _ = std::fs::remove_file(&path);
 }
 
 fn nothing(mount: &Mount) -> SyncProbe {
