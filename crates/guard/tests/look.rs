@@ -7,11 +7,20 @@
     reason = "a failed test should stop loudly"
 )]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 mod look {
     pub(crate) mod capture;
     pub(crate) mod facts;
     pub(crate) mod frozen;
     pub(crate) mod qemu;
+}
+
+/// Held by each test: a look probes every disk of the machine, so those beside it would write on the disk that a test
+/// has made and looks at.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The built guard.

@@ -2,7 +2,7 @@
 
 use super::frozen::{Disk, may_mount};
 use super::qemu::Qemu;
-use crate::guard;
+use crate::{alone, guard};
 use breakglass_protocol::{Line, PartOutcome, parse_line};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -81,6 +81,7 @@ fn capture(plan: &Value) -> Whole {
 
 #[test]
 fn a_real_qemu_is_captured_whole_and_goes_on() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let qemu = Qemu::start(dir.path());
     std::fs::write(&qemu.console, "[    1.0] \x1b[31mKernel panic - not syncing\x1b[0m\n").unwrap();
@@ -126,6 +127,7 @@ fn a_real_qemu_is_captured_whole_and_goes_on() {
 
 #[test]
 fn a_verb_that_keeps_the_process_asks_nothing_dangerous() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let qemu = Qemu::start(dir.path());
     let whole =
@@ -137,6 +139,7 @@ fn a_verb_that_keeps_the_process_asks_nothing_dangerous() {
 
 #[test]
 fn a_debugger_that_is_cut_short_leaves_qemu_running() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let qemu = Qemu::start(dir.path());
     // Around the moment at which the debugger attaches.
@@ -150,6 +153,7 @@ fn a_debugger_that_is_cut_short_leaves_qemu_running() {
 
 #[test]
 fn a_monitor_that_never_answers_costs_the_deadline_and_no_more() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("qmp");
     // It accepts, by its backlog, and says nothing.
@@ -168,6 +172,7 @@ fn a_monitor_that_never_answers_costs_the_deadline_and_no_more() {
 
 #[test]
 fn a_disk_that_hangs_costs_the_deadline_and_no_more() {
+    let _alone = alone();
     if !may_mount("disk that hangs under forensics") {
         return;
     }
@@ -188,6 +193,7 @@ fn a_disk_that_hangs_costs_the_deadline_and_no_more() {
 
 #[test]
 fn keeps_the_newest_and_leaves_the_floor_free() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     for n in 1..=5 {
         let whole =

@@ -1,7 +1,7 @@
 //! `facts` and `sync-probe`.
 
 use super::frozen::{Disk, may_mount};
-use crate::guard;
+use crate::{alone, guard};
 use breakglass_protocol::{Facts, Part, SyncProbe};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -56,6 +56,7 @@ fn device_of(mount: &str) -> String {
 
 #[test]
 fn a_healthy_machine_tells_everything_in_time() {
+    let _alone = alone();
     let (facts, took) = facts();
     assert!(took < Duration::from_millis(1500), "{took:?}");
     assert!(facts.uptime_seconds > 0 && !facts.kernel.is_empty());
@@ -77,6 +78,7 @@ fn a_healthy_machine_tells_everything_in_time() {
 
 #[test]
 fn without_root_it_tells_less_and_says_why() {
+    let _alone = alone();
     if !may_mount("facts without root") {
         return;
     }
@@ -99,6 +101,7 @@ fn without_root_it_tells_less_and_says_why() {
 
 #[test]
 fn looks_at_the_same_time_do_not_take_each_other_for_stuck() {
+    let _alone = alone();
     if !may_mount("looks at the same time") {
         return;
     }
@@ -117,6 +120,7 @@ fn looks_at_the_same_time_do_not_take_each_other_for_stuck() {
 
 #[test]
 fn a_full_disk_is_told_as_such() {
+    let _alone = alone();
     if !may_mount("full disk") {
         return;
     }
@@ -138,6 +142,7 @@ fn a_full_disk_is_told_as_such() {
 
 #[test]
 fn a_disk_that_hangs_is_told_in_time_and_never_probed_twice() {
+    let _alone = alone();
     if !may_mount("disk that hangs") {
         return;
     }
@@ -178,6 +183,7 @@ fn a_disk_that_hangs_is_told_in_time_and_never_probed_twice() {
         !std::fs::read_dir(&disk.mount)
             .unwrap()
             .flatten()
-            .any(|e| e.file_name().to_string_lossy().contains("probe"))
+            .any(|e| e.file_name().to_string_lossy().contains("probe")),
+        "a probe that told how long it took has taken its file away"
     );
 }
