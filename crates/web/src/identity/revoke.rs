@@ -65,8 +65,7 @@ impl Identity {
         if !super::is_name(name) {
             return Ending::NoSuch;
         }
-        // What begins in this very millisecond began before as well, and so did what began while the clock was ahead.
-        let before = self.ended.floor(name, now).unix_millis() + 1;
+        let before = before(self.ended.floor(name, now), &self.register.list(now), name);
         let end = End::Person { name: name.to_owned(), before };
         self.ended_by(name.to_owned(), end).await
     }
@@ -113,8 +112,17 @@ pub fn end_session(state: &Path, entry: &SessionEntry) -> Result<(), SessionsErr
 /// # Errors
 /// When it cannot be written down.
 pub fn end_sessions_of(state: &Path, name: &str, now: Timestamp) -> Result<(), SessionsError> {
-    let before = ended::Ended::open(state, now).floor(name, now).unix_millis() + 1;
+    // Without the list of sessions, what began before now ends all the same.
+    let known = register::read(state).unwrap_or_default();
+    let before = before(ended::Ended::open(state, now).floor(name, now), &known, name);
     append(state, End::Person { name: name.to_owned(), before })
+}
+
+/// Where "began before now" ends for a person, in milliseconds since 1970. What begins in this very millisecond began
+/// before as well, and so did what is known to have begun while the clock was ahead.
+fn before(floor: Timestamp, known: &[SessionEntry], name: &str) -> i64 {
+    let theirs = known.iter().filter(|entry| entry.name == name).map(|entry| entry.began.unix_millis());
+    theirs.fold(floor.unix_millis(), i64::max).saturating_add(1)
 }
 
 /// A state directory that is not there is made by the server alone: made by whoever types, it would belong to them.

@@ -131,3 +131,26 @@ async fn what_began_in_a_future_that_the_clock_was_set_back_from_ends_with_the_r
     let again = ended.floor("ole", at(1_200));
     assert!(!ended.has("d", "ole", again), "and the next log-in counts");
 }
+
+#[tokio::test]
+async fn a_session_that_began_while_the_clock_was_ahead_ends_with_the_rest_though_none_was_ended_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let register = crate::identity::register::Register::empty(dir.path());
+    for (name, began) in [("ole", 9_000), ("mara", 20_000)] {
+        register.seen(crate::identity::SessionEntry {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            began: at(began),
+            expires: at(90_000),
+            seen: at(began),
+            from: "127.0.0.1".to_owned(),
+            browser: String::new(),
+            stamp: String::new(),
+        });
+    }
+    register.keep();
+    crate::identity::revoke::end_sessions_of(dir.path(), "ole", at(1_000)).unwrap();
+    let ended = Ended::open(dir.path(), at(1_000));
+    assert!(ended.has("ole", "ole", at(9_000)) && !ended.has("mara", "mara", at(20_000)));
+    assert!(!ended.has("new", "ole", ended.floor("ole", at(1_000))), "the next log-in counts");
+}
