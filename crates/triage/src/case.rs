@@ -56,6 +56,10 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    fn writes_per_second(&self) -> f64 {
+        crate::text::percent(self.writes, self.millis) * 10.0
+    }
+
     /// How much of a processor was used, for a reader; and of what the host gave, where that was clearly less than one.
     pub(crate) fn processor(&self) -> String {
         let used = format!("{:.0} % of a processor", self.cpu_percent);
@@ -169,6 +173,16 @@ impl<'a> Case<'a> {
     pub(crate) fn writes_are_flat(&self) -> Option<bool> {
         let has_disk = self.status()?.samples.last().is_some_and(|sample| !sample.disks.is_empty());
         has_disk.then(|| self.flow().map(|flow| flow.writes == 0)).flatten()
+    }
+
+    /// Whether the guest completes at least a quarter as many writes as usual: whoever writes gets the processor. Never
+    /// where nothing usual was learnt, nor by so few writes that they may be chance.
+    pub(crate) fn writes_as_usual(&self) -> bool {
+        const FEWEST: u64 = 4;
+        let usual = self.normal.writes_per_second.unwrap_or(0.0);
+        self.flow().is_some_and(|flow| {
+            flow.writes >= FEWEST && flow.writes_per_second() >= usual / 4.0 && usual > 0.0
+        })
     }
 
     /// A telling line of the console that belongs to the kernel which runs now.

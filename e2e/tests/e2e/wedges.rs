@@ -75,7 +75,17 @@ fn every_wedge_is_named_by_a_triage_that_does_not_know_what_was_done() {
             let took = started.elapsed();
             let result = answer.json().unwrap();
             let named = result["wedge"].as_str().unwrap_or("none");
-            println!("round {round}: {wedge:?} -> {named} in {took:?}: {}", result["summary"]);
+            let told = |label: &str| {
+                let all = result["findings"].as_array().cloned().unwrap_or_default();
+                let one = all.iter().find(|finding| finding["label"] == label).cloned();
+                one.map_or_else(String::new, |finding| format!("; {label}: {}", finding["seen"]))
+            };
+            println!(
+                "round {round}: {wedge:?} -> {named} in {took:?}: {}{}{}",
+                result["summary"],
+                told("QEMU CPU"),
+                told("Guest writes")
+            );
             if named != name {
                 wrong.push(format!("{wedge:?} was called {named}: {result:#}"));
             }

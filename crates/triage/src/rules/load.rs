@@ -84,6 +84,9 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
         Login::Failed(_) | Login::NoDoor => matches!(case.reach, Reach::NoBanner),
     };
     let closed = matches!(case.reach, Reach::Closed);
+    // What keeps a whole SSH server from its greeting keeps the guest's own writers from theirs: where those go on as ever,
+    // the processor is merely busy, and the server or the network is what fails.
+    let shared_out = case.no_banner() && case.writes_as_usual();
     // Under the heaviest load even the kernel's own answer waits its turn. A guest that spins in a panic or a lockup is
     // silent too, and would have said so on a console that is kept.
     let says_nothing = case.console_is_kept()
@@ -91,7 +94,13 @@ pub(super) fn seen_outside(case: &Case<'_>) -> Option<Verdict> {
             .into_iter()
             .all(|kind| case.sign(kind).is_none());
     let alive = case.kernel_answers() == Some(true) || (case.kernel_answers() == Some(false) && says_nothing);
-    if !starved || closed || !case.busier_than_usual(flow.wanted_percent) || !alive || !case.running() {
+    if !starved
+        || closed
+        || shared_out
+        || !case.busier_than_usual(flow.wanted_percent)
+        || !alive
+        || !case.running()
+    {
         return None;
     }
     let ssh =

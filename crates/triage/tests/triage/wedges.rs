@@ -590,6 +590,22 @@ fn dead_doors() -> Vec<Expected> {
             says: &["5 completed in 1.0 s: the guest works", "stop:the guest still hears"],
         },
         Expected {
+            name: "network gone while something computes, and the writers go on",
+            evidence: with_status(Evidence { normal: learnt(), ..dead_guest(8) }, |s| flow(s, 5, 103)),
+            wedge: Wedge::NetworkDead,
+            health: Health::Down,
+            action: press_reset,
+            says: &["the guest works"],
+        },
+        Expected {
+            name: "sshd stopped while something computes, and the writers go on",
+            evidence: with_status(ssh(Reach::NoBanner, 8), |s| flow(s, 5, 103)),
+            wedge: Wedge::SshdDead,
+            health: Health::Down,
+            action: press_reset,
+            says: &["no server greets"],
+        },
+        Expected {
             name: "network gone, idle",
             evidence: dead_guest(3),
             wedge: Wedge::NetworkDead,
