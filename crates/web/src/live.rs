@@ -14,8 +14,11 @@ use breakglass_incident::{EventBody, IncidentId, Seq, TurnEvent, View};
 use breakglass_journal::{Frame, Tail};
 use bytes::{BufMut, BytesMut};
 use futures_util::stream;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// A line without meaning, so that proxies and phones keep the stream open and a dead one is noticed.
 const BEAT: Duration = Duration::from_secs(15);
@@ -39,28 +42,67 @@ pub(crate) fn raw(app: &App, incident: Option<IncidentId>, after: Option<Seq>) -
         (None, None) => journal.subscribe(),
         (incident, after) => journal.attach(incident, after.unwrap_or(Seq(0))),
     };
-    let stop = app.stop.clone();
     // Boxed once: the state of a stream is what a client costs for as long as it is attached.
-    let state = Box::new((tail, stop, true, app.tally.attach(Reader::Program)));
-    let chunks = stream::unfold(state, |mut state| async move {
-        let (tail, stop, first, _attached) = state.as_mut();
-        if std::mem::take(first) {
-            return Some((
-                Ok::<_, std::convert::Infallible>(Bytes::from_static(COME_BACK.as_bytes())),
-                state,
-            ));
-        }
-        let next = tokio::select! {
-            () = stop.cancelled() => None,
-            next = tokio::time::timeout(BEAT, tail.next()) => Some(next),
-        };
-        let chunk = match next? {
-            Ok(frame) => together(tail, &frame?),
-            Err(_) => Bytes::from_static(b": still here\n\n"),
-        };
-        Some((Ok(chunk), state))
+    let reading = Box::new(Reading::new(tail, app.stop.clone(), BEAT, app.tally.attach(Reader::Program)));
+    let chunks = stream::unfold(Box::into_pin(reading), |mut reading| async move {
+        let chunk = reading.as_mut().next().await?;
+        Some((Ok::<_, std::convert::Infallible>(chunk), reading))
     });
     event_stream(Body::from_stream(chunks))
+}
+
+pin_project! {
+    /// A program's stream. What it waits for beside frames is begun once, not for every frame: a thousand clients would
+    /// queue for the locks of the clock and of the stop each time.
+    struct Reading {
+        tail: Tail,
+        #[pin]
+        stop: WaitForCancellationFutureOwned,
+        #[pin]
+        beat: Sleep,
+        every: Duration,
+        sent: Instant,
+        begun: bool,
+        _attached: Attached,
+    }
+}
+
+impl Reading {
+    /// `every`: after how long without a frame a line without meaning is sent.
+    fn new(tail: Tail, stop: CancellationToken, every: Duration, attached: Attached) -> Self {
+        Self {
+            tail,
+            stop: stop.cancelled_owned(),
+            beat: tokio::time::sleep(every),
+            every,
+            sent: Instant::now(),
+            begun: false,
+            _attached: attached,
+        }
+    }
+
+    async fn next(self: Pin<&mut Self>) -> Option<Bytes> {
+        let mut this = self.project();
+        if !std::mem::replace(this.begun, true) {
+            return Some(Bytes::from_static(COME_BACK.as_bytes()));
+        }
+        let chunk = loop {
+            tokio::select! {
+                () = this.stop.as_mut() => return None,
+                frame = this.tail.next() => break together(this.tail, &frame?),
+                () = this.beat.as_mut() => {
+                    // Frames leave the clock as it is; it is set by the last of them once it has run out.
+                    let (now, due) = (Instant::now(), *this.sent + *this.every);
+                    this.beat.as_mut().reset(if due > now { due } else { now + *this.every });
+                    if due <= now {
+                        break Bytes::from_static(b": still here\n\n");
+                    }
+                }
+            }
+        };
+        *this.sent = Instant::now();
+        Some(chunk)
+    }
 }
 
 /// A frame and all that are ready behind it.
@@ -311,3 +353,6 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
