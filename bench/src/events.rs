@@ -249,11 +249,12 @@ async fn attached(server: &Server, id: u64, count: usize, rounds: usize) -> Resu
     let mut poster = Poster::connect(server, id).await?;
     let mut ours = Samples::default();
     for round in 0..rounds {
+        // Between events clients are quiet, as they are in life; before the first it lets their coming end.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let begun = Instant::now();
         poster.send(&format!("fan-out-{round}")).await?;
         poster.answered().await?;
         collect(&mut arrivals, begun, count, &mut ours).await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     clients.iter().for_each(tokio::task::JoinHandle::abort);
     Ok((ours, held))
