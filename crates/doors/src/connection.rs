@@ -129,7 +129,7 @@ impl Connection {
     /// The server refuses another channel. Where others are open or asked for, that means that it is full, and it is
     /// remembered at how many.
     fn refused(&self, reason: &ChannelOpenFailure) -> NoChannel {
-        self.silent.store(false, Ordering::Relaxed);
+        self.note_sign_of_life();
         match self.in_use().saturating_sub(1) {
             0 => NoChannel::Refused(in_words(reason)),
             others => {
@@ -154,6 +154,11 @@ impl Connection {
         self.silent.load(Ordering::Relaxed)
     }
 
+    /// It answered, however late.
+    pub(crate) fn note_sign_of_life(&self) {
+        self.silent.store(false, Ordering::Relaxed);
+    }
+
     /// It did not answer in time.
     pub(crate) fn note_silence(&self) {
         if !self.silent.swap(true, Ordering::Relaxed) {
@@ -162,7 +167,7 @@ impl Connection {
     }
 
     fn note_answer(&self, after: Duration) {
-        self.silent.store(false, Ordering::Relaxed);
+        self.note_sign_of_life();
         *lock(&self.round_trip) = Some(after);
     }
 

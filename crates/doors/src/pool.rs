@@ -153,7 +153,13 @@ impl Pool {
         loop {
             tokio::select! {
                 Some((fresh, outcome)) = opening.next() => match outcome {
-                    Ok(opened) => return Ok(Found::Channel(Box::new(opened))),
+                    Ok(opened) => {
+                        // The wait for it may have run out in the same moment, and have called it silent after its answer.
+                        if !fresh {
+                            held.iter().for_each(|held| held.note_sign_of_life());
+                        }
+                        return Ok(Found::Channel(Box::new(opened)));
+                    }
                     Err(NoChannel::Refused(why)) if fresh => return Err((Failure::Refused(why), false)),
                     Err(NoChannel::Full) if fresh => return Ok(Found::Full),
                     Err(NoChannel::Gone(why)) if !dialling => return Err((Failure::Unreachable(why), true)),

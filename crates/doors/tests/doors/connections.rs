@@ -94,12 +94,7 @@ async fn silence_everywhere_ends_at_the_deadline_and_the_held_connection_serves_
     // It wakes, and is all that there is.
     signal(frozen[0], Signal::CONT);
     output_of(&doors, "true").await;
-    // An earlier question after a sign of life may run out beside that answer; its own late answer takes that back.
-    let until = Instant::now() + Duration::from_secs(2);
-    while !doors.state("door").warm {
-        assert!(Instant::now() < until, "it answers, and still counts as silent");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    assert!(doors.state("door").warm);
 }
 
 #[tokio::test(flavor = "multi_thread")]
